@@ -1,0 +1,1 @@
+"""Gateway, console, wiring and command line: knows every house, is known by none."""

@@ -1,0 +1,21 @@
+"""Connection pools, one a role. Times are UTC, statements have a deadline, jsonb stays text until a store asks."""
+
+import asyncpg
+
+from shared_kernel.errors import UnavailableError
+
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+async def open_pool(url: str, role: str, *, size: int) -> asyncpg.Pool:
+    """Return a pool whose connections act as `role`; raise UnavailableError when the server does not answer."""
+    try:
+        return await asyncpg.create_pool(
+            url, min_size=1, max_size=size, command_timeout=60, timeout=10,
+            server_settings={
+                "role": role, "timezone": "UTC", "application_name": role,
+                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            },
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError) as cause:
+        raise UnavailableError(f"PostgreSQL does not answer ({type(cause).__name__}): check DATABASE_URL") from cause

@@ -1,0 +1,1 @@
+"""Governance classifies: labels, masks, purposes, lineage."""

@@ -1,0 +1,1 @@
+"""The store floor of governance."""

@@ -1,0 +1,1 @@
+"""Grid services measure: ingestion, windows, analytics, forecast."""

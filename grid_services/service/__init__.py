@@ -1,0 +1,1 @@
+"""The service floor of grid_services."""

@@ -1,0 +1,1 @@
+"""Identity knows who: an OAuth 2 and OpenID Connect provider."""

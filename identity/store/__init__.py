@@ -1,0 +1,1 @@
+"""The store floor of identity."""

@@ -1,0 +1,1 @@
+"""The policy engine decides: risk, then Rego, then a reasoned answer."""

@@ -1,0 +1,1 @@
+"""The domain floor of policy_engine."""

@@ -1,0 +1,1 @@
+"""The http floor of policy_engine."""

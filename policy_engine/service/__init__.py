@@ -1,0 +1,1 @@
+"""The service floor of policy_engine."""

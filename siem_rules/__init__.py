@@ -1,0 +1,1 @@
+"""The SIEM notices: Sigma rules over sealed events, on event time."""

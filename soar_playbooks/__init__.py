@@ -1,0 +1,1 @@
+"""The playbooks respond: journaled steps, approved by people."""
