@@ -33,7 +33,8 @@ def security_event(  # noqa: PLR0913 - an event's required fields are ECS's, not
     if reason:
         about["reason"] = reason
     event: Event = {"@timestamp": to_iso(clock.now_us()), "ecs": {"version": ECS_VERSION}, "event": about}
-    for name, value in (_from_context(context) | sections).items():
+    event |= _from_context(context)
+    for name, value in sections.items():
         event[name] = {**event[name], **value} if isinstance(event.get(name), dict) else value
     return event
 

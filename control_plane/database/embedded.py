@@ -46,6 +46,16 @@ class EmbeddedPostgres:
             ) from cause
         return str(self._server.get_uri())
 
+    def is_running(self) -> bool:
+        """Tell whether a server already works on this cluster."""
+        import psutil
+
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+            return bool(psutil.Process(pid).name() == "postgres")
+        except (OSError, ValueError, psutil.Error):
+            return False
+
     def stop(self) -> None:
         """Stop the server; what was committed is on disk already."""
         self._server.stop()

@@ -1,0 +1,80 @@
+"""Configuration: one frozen value, the only reader of the environment. Houses receive values, never variables."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, HttpUrl, IPvAnyAddress, IPvAnyNetwork, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared_kernel.errors import GridwardenError
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class ConfigurationError(GridwardenError):
+    """A setting is unusable; the sentence names the variable."""
+
+
+def _named(*names: str) -> Any:  # noqa: ANN401 - a pydantic alias object
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set; see docs/configuration.md for the table."""
+
+    model_config = SettingsConfigDict(env_prefix="GRIDWARDEN_", frozen=True, extra="ignore", populate_by_name=True)
+
+    home: Path = Path("var")
+    host: IPvAnyAddress = Field(default="127.0.0.1", validate_default=True)
+    gateway_port: Port = 5000
+    console_port: Port = 8080
+    issuer: HttpUrl | None = None
+    console_url: HttpUrl | None = None
+    database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
+    opa_url: HttpUrl | None = Field(default=None, validation_alias=_named("opa_url", "OPA_URL"))
+    policy_bundle: Path | None = None
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    log_level: str = "info"
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            message = "it must start with postgresql://"
+            raise ValueError(message)
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, value: str) -> str:
+        if value.lower() not in {"debug", "info", "warning", "error"}:
+            message = "choose debug, info, warning or error"
+            raise ValueError(message)
+        return value.lower()
+
+    def gateway_url(self) -> str:
+        """Return the issuer: what clients and browsers call the gateway, without a trailing slash."""
+        return str(self.issuer or f"http://{self._reachable_host()}:{self.gateway_port}").rstrip("/")
+
+    def console_base_url(self) -> str:
+        """Return what browsers call the console, without a trailing slash."""
+        return str(self.console_url or f"http://{self._reachable_host()}:{self.console_port}").rstrip("/")
+
+    def _reachable_host(self) -> str:
+        host = "127.0.0.1" if self.host.is_unspecified else str(self.host)
+        return f"[{host}]" if ":" in host else host
+
+
+def load_settings(**given: Any) -> Settings:  # noqa: ANN401 - command-line values, validated here
+    """Read the environment; values given (and not None) win. Raise ConfigurationError with the variable's name."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise ConfigurationError(f"the setting {name} is unusable: {first['msg']}") from cause
