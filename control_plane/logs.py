@@ -13,7 +13,9 @@ from typing import Any
 import structlog
 
 REDACTED = "[redacted]"
-_SECRET_KEY = re.compile("password|passwd|secret|token|authorization|cookie|credential|private|verifier", re.I)
+_SECRET_KEY = re.compile(
+    "password|passwd|secret|token|authorization|cookie|credential|private|verifier", re.IGNORECASE,
+)
 _SECRET_VALUE = re.compile(
     r"gw_[a-z]+_[\w-]+\.[\w-]{20,}"
     r"|eyJ[\w-]{10,}\.[\w-]+\.[\w-]*"

@@ -1,0 +1,50 @@
+"""`gridwarden up` and `gridwarden console`: start the product, or only its web console."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Home = Annotated[Path | None, typer.Option(help="Data directory. [env GRIDWARDEN_HOME; default ./var]")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [default 127.0.0.1]")]
+GatewayPort = Annotated[int | None, typer.Option(help="Port of the gateway. [default 5000]")]
+ConsolePort = Annotated[int | None, typer.Option(help="Port of the console. [default 8080]")]
+Gateway = Annotated[str | None, typer.Option(help="URL of the gateway. [env GRIDWARDEN_ISSUER]")]
+Demo = Annotated[bool, typer.Option("--demo", help="Also create demo users, one a role, and print their passwords.")]
+
+EXAMPLES = """
+Examples:
+
+  gridwarden up                          # gateway on 5000, console on 8080, data in ./var
+
+  gridwarden up --demo                   # the same, with one demo user a role
+
+  DATABASE_URL=postgresql://owner@db/grid gridwarden up
+
+  OPA_URL=http://127.0.0.1:8181 gridwarden up
+"""
+
+
+def up(
+    *, home: Home = None, host: Host = None, gateway_port: GatewayPort = None, console_port: ConsolePort = None,
+    demo: Demo = False,
+) -> None:
+    """Run the whole product in one process until Ctrl-C."""
+    from control_plane.config import load_settings
+    from control_plane.running import run
+
+    settings = load_settings(home=home, host=host, gateway_port=gateway_port, console_port=console_port)
+    run(settings, demo=demo)
+
+
+def console(
+    *, home: Home = None, host: Host = None, gateway: Gateway = None, console_port: ConsolePort = None,
+) -> None:
+    """Run only the web console, against a gateway elsewhere."""
+    from control_plane.config import load_settings
+    from control_plane.running import run_console
+
+    run_console(load_settings(home=home, host=host, issuer=gateway, console_port=console_port))
+
+
+up.__doc__ = (up.__doc__ or "") + "\n" + EXAMPLES

@@ -1,0 +1,1 @@
+"""The web console: server-rendered, an ordinary OpenID Connect client of the gateway, no back door."""

@@ -1,0 +1,98 @@
+"""Signing in and out: authorization code with PKCE by Authlib, as any client of ours would."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from control_plane.console.gateway_client import GatewayUnreachableError
+from control_plane.console.sessions import ConsoleSession
+from shared_kernel.errors import GridwardenError
+from shared_kernel.ids import secret
+
+SCOPE = "openid profile offline_access"
+
+
+class SignInFailedError(GridwardenError):
+    """The provider refused, or its answer does not belong to this browser."""
+
+
+class SignIn:
+    """The relying party's half of OpenID Connect Core 1.0, section 3.1."""
+
+    def __init__(  # noqa: PLR0913 - a client's registration
+        self, issuer: str, callback: str, *, client_id: str, client_secret: str,
+        http: httpx.AsyncClient, transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._issuer = issuer
+        self._callback = callback
+        self._client_id = client_id
+        self._secret = client_secret
+        self._http = http
+        self._transport = transport
+
+    def begin(self, session: ConsoleSession, *, then: str) -> str:
+        """Return where to send the browser; what must match later is kept in the session."""
+        verifier, nonce = secret() + secret(), secret()
+        url, state = self._client().create_authorization_url(
+            f"{self._issuer}/oauth2/authorize", code_verifier=verifier, nonce=nonce,
+        )
+        session.flow |= {"verifier": verifier, "nonce": nonce, "state": state, "then": then}
+        return str(url)
+
+    async def finish(self, session: ConsoleSession, query: dict[str, str]) -> str:
+        """Redeem the code, verify the ID token, fill the session; return the page the person wanted."""
+        flow = session.flow
+        if not flow.get("state") or query.get("state") != flow["state"]:
+            raise SignInFailedError("This sign-in was not started in this browser. Start again.")
+        if query.get("iss") != self._issuer:
+            raise SignInFailedError("The answer came from another issuer than the one asked.")
+        if "code" not in query:
+            raise SignInFailedError(f"The provider refused: {query.get('error_description') or query.get('error')}")
+        session.tokens = await self._redeem(query["code"], flow.pop("verifier"))
+        session.person = await self._person(session.tokens["id_token"], flow.pop("nonce"))
+        flow.pop("state")
+        return flow.pop("then", "/")
+
+    def end_url(self, session: ConsoleSession, back: str) -> str:
+        """Return the provider's logout page (RP-initiated logout)."""
+        hint = {"id_token_hint": session.tokens["id_token"]} if session.tokens.get("id_token") else {}
+        query = urlencode({**hint, "client_id": self._client_id, "post_logout_redirect_uri": back})
+        return f"{self._issuer}/oauth2/logout?{query}"
+
+    async def _redeem(self, code: str, verifier: str) -> dict[str, Any]:
+        try:
+            async with self._client() as client:
+                token = await client.fetch_token(
+                    f"{self._issuer}/oauth2/token", grant_type="authorization_code", code=code, code_verifier=verifier,
+                )
+        except httpx.HTTPError as cause:
+            raise GatewayUnreachableError(self._issuer) from cause
+        except AuthlibBaseError as cause:
+            raise SignInFailedError(f"The provider refused the code: {cause.error}") from cause
+        return dict(token)
+
+    async def _person(self, id_token: str, nonce: str) -> dict[str, Any]:
+        try:
+            keys = KeySet.import_key_set((await self._http.get(f"{self._issuer}/oauth2/jwks")).json())
+            claims = jwt.decode(id_token, keys, algorithms=["ES256"]).claims
+            jwt.JWTClaimsRegistry(
+                iss={"essential": True, "value": self._issuer}, aud={"essential": True, "value": self._client_id},
+                nonce={"essential": True, "value": nonce}, exp={"essential": True}, leeway=30,
+            ).validate(claims)
+        except httpx.HTTPError as cause:
+            raise GatewayUnreachableError(self._issuer) from cause
+        except (JoseError, ValueError) as cause:
+            raise SignInFailedError("The ID token is not valid for this sign-in.") from cause
+        return dict(claims)
+
+    def _client(self) -> AsyncOAuth2Client:
+        return AsyncOAuth2Client(
+            self._client_id, self._secret, redirect_uri=self._callback, scope=SCOPE, code_challenge_method="S256",
+            token_endpoint_auth_method="client_secret_basic", transport=self._transport,  # noqa: S106 - a method's name
+        )
