@@ -1,0 +1,241 @@
+"""The detection engine: sealed events in, alerts and the state that must be kept with them out. Pure; one writer.
+
+Each source is its own stream: a correlation joins events of one source. The engine changes in `observe`; when the
+caller cannot keep what it returned, the engine is to be thrown away and restored from what was kept before.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared_kernel.events import SealedEvent
+from siem_rules.domain.alert import MAX_EVIDENCE, Alert, correlation_alert, single_alert, slot_key
+from siem_rules.domain.event_time import EventTimes, Lateness
+from siem_rules.domain.index import RuleIndex
+from siem_rules.domain.rule import BaseRule, Correlation, Rule
+from siem_rules.domain.view import View
+from siem_rules.domain.window import Completion, Group, Member, completions
+from siem_rules.domain.windows_event import flattened, is_windows_event
+
+OWN_ACTIONS = frozenset({"alert_raised", "alert_status_changed", "rules_loaded", "rule_error"})
+"""What this house itself seals: only rules that name such an action outright see it, so no rule feeds itself."""
+
+EVICTION_STEP_US = 10_000_000
+_FACTS = ("user.name", "user.id", "source.ip")
+
+GroupKey = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A member and the group it belongs to: one row of correlation state."""
+
+    correlation: str
+    source: str
+    group: GroupKey
+    member: Member
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one batch brought; all of it must be kept together with the source's position."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    members: list[Kept] = field(default_factory=list)
+    horizons: dict[str, int] = field(default_factory=dict)
+    watermark_us: int | None = None
+    late: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class OpenState:
+    """What the engine remembers between batches: open windows, slots that alerted, watermarks."""
+
+    groups: dict[tuple[str, str, GroupKey], Group] = field(default_factory=dict)
+    fired: dict[str, int] = field(default_factory=dict)
+    watermarks: dict[str, int] = field(default_factory=dict)
+
+
+class Engine:
+    """Holds the compiled rules and the open state; one batch at a time."""
+
+    def __init__(self, rules: Iterable[Rule], lateness: Lateness) -> None:
+        self.rules = tuple(rules)
+        self._lateness = lateness
+        self._index = RuleIndex(self.rules)
+        self._correlations = {item.key: item for rule in self.rules for item in rule.correlations}
+        self._feeds = _feeds(self.rules)
+        self._facts = _FACTS + tuple(sorted(
+            {profile.target.field for rule in self.rules for profile in rule.profiles if profile.target} - {*_FACTS},
+        ))
+        self.state = OpenState()
+        self._evicted_to: dict[str, int] = {}
+        self._times = EventTimes()
+        self._findings = Findings()
+
+    @property
+    def correlation_keys(self) -> frozenset[str]:
+        """The names under which this engine's correlation state is kept."""
+        return frozenset(self._correlations)
+
+    @property
+    def remembered(self) -> int:
+        """How many groups have open windows."""
+        return len(self.state.groups)
+
+    def restore(self, watermarks: Mapping[str, int], members: Iterable[Kept]) -> None:
+        """Take back the state that was kept; members of rules that are gone or changed are left out."""
+        self.state.watermarks.update(watermarks)
+        for kept in members:
+            if kept.correlation in self._correlations:
+                self._group(kept.correlation, kept.source, kept.group).add(kept.member)
+
+    def adopt(self, older: "Engine") -> None:
+        """Take over the state of the rules that did not change."""
+        groups = {name: group for name, group in older.state.groups.items() if name[0] in self._correlations}
+        self.state = OpenState(groups, dict(older.state.fired), dict(older.state.watermarks))
+
+    def observe(self, source: str, events: Iterable[SealedEvent]) -> Findings:
+        """Judge events of one source, in any order within its lateness."""
+        self._findings = findings = Findings()
+        lateness_us = self._lateness.of(source)
+        opening = self.state.watermarks.get(source)
+        latest = opening + lateness_us if opening is not None else None
+        for sealed in events:
+            event = flattened(sealed.event) if is_windows_event(sealed.event) else sealed.event
+            at_us = self._times.of(event, sealed, lateness_us)
+            if latest is None or at_us > latest:
+                latest = at_us
+            self._judge(source, sealed, View(event), at_us, late=opening is not None and at_us < opening)
+        if latest is not None:
+            self._advance(source, latest - lateness_us)
+            findings.watermark_us = self.state.watermarks[source]
+        return findings
+
+    def _judge(self, source: str, sealed: SealedEvent, view: View, at_us: int, *, late: bool) -> None:
+        for rule, base in self._candidates(view):
+            try:
+                matched = base.test(view)
+            except Exception:  # noqa: BLE001 - one rule's trouble with one event must not stop the others; it is counted
+                self._findings.errors[rule.rule_id] += 1
+                continue
+            if matched:
+                self._matched(source, sealed, view, at_us, rule=rule, base=base, late=late)
+
+    def _candidates(self, view: View) -> Iterable[tuple[Rule, BaseRule]]:
+        section = view.event.get("event")
+        action = section.get("action") if section.__class__ is dict else None
+        if action not in OWN_ACTIONS:
+            return self._index.candidates(view)
+        return () if view.raw("grid.alert.from_alert") is True else self._index.naming_action(view)
+
+    def _matched(  # noqa: PLR0913 - one keyword a fact about the match
+        self, source: str, sealed: SealedEvent, view: View, at_us: int, *, rule: Rule, base: BaseRule, late: bool,
+    ) -> None:
+        event_id = _event_id(view, source, sealed.seq)
+        facts = {name: str(value) for name in self._facts if isinstance(value := view.raw(name), str | int)}
+        of_alert = view.raw("event.action") == "alert_raised"
+        if base.profile is not None:
+            self._findings.alerts.append(single_alert(
+                base.profile, source=source, seq=sealed.seq, event_id=event_id, at_us=at_us, facts=facts,
+                from_alert=of_alert,
+            ))
+        if of_alert:
+            facts["event.action"] = "alert_raised"
+        for correlation in self._feeds.get((rule.rule_id, base.name), ()):
+            self._contribute(correlation, base.name, source, view, Member(
+                at_us, event_id, base.name, _value(view, correlation), (sealed.seq,), facts), late=late)
+
+    def _contribute(  # noqa: PLR0913 - the parts of one contribution
+        self, correlation: Correlation, part: str, source: str, view: View, member: Member, *, late: bool,
+    ) -> None:
+        """Add an event to its group; one that lacks a group field, or comes late, belongs to none."""
+        if late:
+            self._findings.late += 1
+            return
+        group = tuple(text for name in correlation.fields[part] if isinstance(text := view.text(name), str))
+        if len(group) == len(correlation.group_by):
+            self._feed(correlation, source, group, member)
+
+    def _feed(self, correlation: Correlation, source: str, group: GroupKey, member: Member) -> None:
+        if correlation.value_field is not None and member.value is None:
+            return
+        window = self._group(correlation.key, source, group)
+        if not window.add(member):
+            return
+        self._findings.members.append(Kept(correlation.key, source, group, member))
+        for end, members in window.ending(member, correlation.span_us):
+            self._evaluate(correlation, source, group, end, members)
+
+    def _evaluate(
+        self, correlation: Correlation, source: str, group: GroupKey, end: Member, members: list[Member],
+    ) -> None:
+        parents = self._feeds.get((correlation.rule_id, correlation.name), ())
+        each = correlation.profile is not None and correlation.profile.target is not None
+        plain = slot_key(correlation, source, group, target=None, at_us=end.at_us)
+        if not parents and not each and plain in self.state.fired:
+            return
+        for done in completions(correlation, end, members):
+            key = plain if done.target is None else slot_key(
+                correlation, source, group, target=done.target, at_us=end.at_us)
+            if correlation.profile is not None and key not in self.state.fired:
+                self.state.fired[key] = (end.at_us // correlation.span_us + 1) * correlation.span_us
+                self._findings.alerts.append(correlation_alert(
+                    correlation, correlation.profile, done, source=source, group=group, key=key))
+            for parent in parents:
+                self._raise_to(parent, correlation, source, group, done)
+
+    def _raise_to(
+        self, parent: Correlation, child: Correlation, source: str, group: GroupKey, done: Completion,
+    ) -> None:
+        """Let a completed correlation count as an event of the correlation above it."""
+        named = dict(zip(child.group_by, group, strict=True))
+        seqs = tuple(seq for member in done.members for seq in member.seqs)[-MAX_EVIDENCE:]
+        value = named.get(parent.value_field) if parent.value_field else None
+        member = Member(done.last.at_us, done.last.event_id, child.name, value, seqs, named)
+        self._feed(parent, source, tuple(named[name] for name in parent.fields[child.name]), member)
+
+    def _group(self, correlation: str, source: str, group: GroupKey) -> Group:
+        name = (correlation, source, group)
+        found = self.state.groups.get(name)
+        if found is None:
+            found = self.state.groups[name] = Group()
+        return found
+
+    def _advance(self, source: str, watermark_us: int) -> None:
+        """Move the watermark forward and forget what no event can reach any more."""
+        self.state.watermarks[source] = max(watermark_us, self.state.watermarks.get(source, watermark_us))
+        if self.state.watermarks[source] < self._evicted_to.get(source, 0) + EVICTION_STEP_US:
+            return
+        mark = self._evicted_to[source] = self.state.watermarks[source]
+        self._findings.horizons = {item.key: mark - item.span_us for item in self._correlations.values()}
+        for name, group in list(self.state.groups.items()):
+            if name[1] == source:
+                group.evict(self._findings.horizons[name[0]])
+                if group.is_empty():
+                    del self.state.groups[name]
+        oldest = min(self.state.watermarks.values())
+        self.state.fired = {key: ends for key, ends in self.state.fired.items() if ends > oldest}
+
+
+def _feeds(rules: Iterable[Rule]) -> Mapping[tuple[str, str], tuple[Correlation, ...]]:
+    """Return for each part (rule, document) the correlations it feeds."""
+    found: dict[tuple[str, str], list[Correlation]] = {}
+    for rule in rules:
+        for correlation in rule.correlations:
+            for part in dict.fromkeys(correlation.parts):
+                found.setdefault((rule.rule_id, part), []).append(correlation)
+    return {name: tuple(correlations) for name, correlations in found.items()}
+
+
+def _value(view: View, correlation: Correlation) -> str | None:
+    text = view.text(correlation.value_field) if correlation.value_field else None
+    return text if isinstance(text, str) else None
+
+
+def _event_id(view: View, source: str, seq: int) -> str:
+    """Return the event's own id, which a redelivery repeats; an event without one is its position."""
+    given: Any = view.raw("event.id")
+    return given if isinstance(given, str) else f"{source}:{seq}"

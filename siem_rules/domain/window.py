@@ -1,0 +1,173 @@
+"""Correlation on event time: which events of one group complete a window, whatever order they came in.
+
+An event e *completes* a correlation when the window that ends with it fulfils the condition:
+
+    W(e) = { m in group : t(e) - timespan <= t(m) <= t(e) }          both ends belong to the window
+
+More events can only complete more: no late event takes an answer back. So what is completed depends on the set of
+events alone, never on their order, and each completion is found as soon as its last event arrives. One group alerts
+once a *slot*, floor(t(e) / timespan): the slot, not the window, names the alert, because the earliest completing
+window may still change while late events come in, and the set of slots with a completion may not.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+from siem_rules.domain.rule import Correlation, CorrelationKind
+
+MAX_MEMBERS = 5_000
+"""Events one group remembers; beyond it the oldest go, and that is counted: an endless flood must not fill memory."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Member:
+    """One event's contribution to a group. `part` is the rule it matched; `seqs` the evidence behind it."""
+
+    at_us: int
+    event_id: str
+    part: str
+    value: str | None = field(compare=False, default=None)
+    seqs: tuple[int, ...] = field(compare=False, default=())
+    facts: Mapping[str, str] = field(compare=False, default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A fulfilled window: the event that ends it, its members, what was reached, and whom it aims at."""
+
+    last: Member
+    members: tuple[Member, ...]
+    reached: str
+    target: str | None = None
+
+
+class Group:
+    """The remembered events of one group of one correlation, ordered by event time."""
+
+    __slots__ = ("_members", "_seen", "dropped")
+
+    def __init__(self) -> None:
+        self._members: list[Member] = []
+        self._seen: set[tuple[str, str]] = set()
+        self.dropped = 0
+
+    def add(self, member: Member) -> bool:
+        """Remember a member; False when this event contributed this part before."""
+        identity = (member.event_id, member.part)
+        if identity in self._seen:
+            return False
+        self._seen.add(identity)
+        if self._members and member < self._members[-1]:
+            insort(self._members, member)
+        else:
+            self._members.append(member)
+        if len(self._members) > MAX_MEMBERS:
+            self._drop(len(self._members) - MAX_MEMBERS)
+            self.dropped += 1
+        return True
+
+    def evict(self, horizon_us: int) -> None:
+        """Forget what is older than the horizon: no window that can still change reaches there."""
+        self._drop(bisect_left(self._members, horizon_us, key=_time))
+
+    def is_empty(self) -> bool:
+        """Tell that nothing is remembered."""
+        return not self._members
+
+    def ending(self, member: Member, span_us: int) -> Iterator[tuple[Member, list[Member]]]:
+        """Yield the windows that `member` belongs to, each with the event that ends it, in time order."""
+        times = self._members
+        first = bisect_left(times, member.at_us, key=_time)
+        last = bisect_right(times, member.at_us + span_us, key=_time)
+        for position in range(first, last):
+            end = times[position]
+            begin = bisect_left(times, end.at_us - span_us, key=_time)
+            yield end, times[begin:bisect_right(times, end.at_us, lo=position, key=_time)]
+
+    def _drop(self, count: int) -> None:
+        for member in self._members[:count]:
+            self._seen.discard((member.event_id, member.part))
+        del self._members[:count]
+
+
+def _time(member: Member) -> int:
+    return member.at_us
+
+
+def completions(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+    """Return how the window that ends with `end` fulfils the correlation: not at all, once, or once a target."""
+    return _EVALUATIONS[correlation.kind](correlation, end, window)
+
+
+def _event_count(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+    if len(window) < correlation.threshold:
+        return []
+    return [Completion(end, tuple(window), f"{len(window)} events")]
+
+
+def _value_count(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+    if len(window) < correlation.threshold:
+        return []
+    distinct = len({member.value for member in window})
+    if distinct < correlation.threshold:
+        return []
+    return [Completion(end, tuple(window), f"{distinct} values of {correlation.value_field}")]
+
+
+def _value_sum(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+    total = sum((amount(member.value) for member in window), Decimal(0))
+    if total < correlation.threshold:
+        return []
+    return [Completion(end, tuple(window), f"{total:f} as the sum of {correlation.value_field}")]
+
+
+def amount(value: str | None) -> Decimal:
+    """Return what a value adds to a sum: nothing when it is negative or no number, so that sums only grow."""
+    try:
+        number = Decimal(value or "0")
+    except InvalidOperation:
+        return Decimal(0)
+    return number if number.is_finite() and number > 0 else Decimal(0)
+
+
+def _temporal(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+    present = {member.part for member in window}
+    if len(present) < correlation.threshold:
+        return []
+    return _aimed(correlation, end, window, f"{len(present)} of {len(correlation.parts)} rules")
+
+
+def _temporal_ordered(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+    """Take for each rule, from the last back, the latest event not after its successor's."""
+    if end.part != correlation.parts[-1]:
+        return []
+    chain, candidates = [end], [member for member in window if member != end]
+    for part in reversed(correlation.parts[:-1]):
+        latest_us = chain[-1].at_us
+        found = next((item for item in reversed(candidates) if item.part == part and item.at_us <= latest_us), None)
+        if found is None:
+            return []
+        chain.append(found)
+        candidates.remove(found)
+    return _aimed(correlation, end, chain[::-1], f"{len(chain)} rules in order")
+
+
+def _aimed(correlation: Correlation, end: Member, members: list[Member], reached: str) -> list[Completion]:
+    """Return one completion, or one for each value of the target the window holds."""
+    target = correlation.profile.target if correlation.profile else None
+    if target is None or target.rule is None:
+        return [Completion(end, tuple(members), reached)]
+    values = {member.facts[target.field] for member in members
+              if member.part == target.rule and target.field in member.facts}
+    return [Completion(end, tuple(members), reached, value) for value in sorted(values)]
+
+
+_EVALUATIONS: Mapping[CorrelationKind, Callable[[Correlation, Member, list[Member]], list[Completion]]] = {
+    CorrelationKind.EVENT_COUNT: _event_count,
+    CorrelationKind.VALUE_COUNT: _value_count,
+    CorrelationKind.VALUE_SUM: _value_sum,
+    CorrelationKind.TEMPORAL: _temporal,
+    CorrelationKind.TEMPORAL_ORDERED: _temporal_ordered,
+}
