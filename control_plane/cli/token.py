@@ -1,0 +1,28 @@
+"""`gridwarden token`: sign in from the terminal and print an access token for curl."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from control_plane.cli.person import Person
+
+
+def token(
+    name: Annotated[str, typer.Argument(help="The account's name.")],
+    *,
+    gateway: Annotated[str, typer.Option(help="URL of the gateway.")] = "http://127.0.0.1:5000",
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, envvar="GRIDWARDEN_PASSWORD",
+                                          help="The account's password; asked for when not in the environment.")],
+) -> None:
+    """Print an access token of NAME, good for ten minutes.
+
+    Example: curl -H "Authorization: Bearer $(gridwarden token admin)" http://127.0.0.1:5000/api/v1/users/me
+    """
+
+    async def run() -> str:
+        async with Person(gateway) as person:
+            await person.sign_in(name, password)
+            return str(person.tokens["access_token"])
+
+    typer.echo(asyncio.run(run()))

@@ -1,0 +1,1 @@
+"""The scripted story: a real instance of its own, a real attack, a real answer, a real proof."""
