@@ -38,6 +38,13 @@ class Instance:
         """Where its log lines go."""
         return self.home / "demo.log"
 
+    @property
+    def pid(self) -> int:
+        """The process that runs the product."""
+        if self._process is None:
+            raise InstanceError(self.log)
+        return self._process.pid
+
     def command(self, *words: str) -> list[str]:
         """Return the command line of `gridwarden` with these words."""
         return [sys.executable, "-m", "control_plane", *words]
