@@ -1,0 +1,201 @@
+"""The enforcement point: a pure ASGI application that stands before every house, for http and websocket alike.
+
+1. One spelling of the path, sane headers; else 400 or 415.
+2. Who asks; a bad credential is 401.
+3. How risky, and does policy allow it; else 403, for strangers 401. Doubt is 503, never a yes.
+4. The decision is sealed; else 503, and nothing happens.
+5. The handler, its body capped; its errors are RFC 9457 problems.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, cast
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from control_plane.gateway import metrics
+from control_plane.gateway.body import BodyTooLargeError, CappedBody
+from control_plane.gateway.canonical_path import PathRefusedError, canonical_path
+from control_plane.gateway.judge import Asked, Judge
+from control_plane.gateway.peers import NOWHERE, Network, Proxies, address_of
+from control_plane.gateway.ports import Authenticator, DecisionPoint, Labels, RiskAssessor
+from control_plane.gateway.reply import Reply
+from control_plane.gateway.request_headers import RequestHeaders, read_headers
+from control_plane.gateway.routes import Match, RouteTable
+from control_plane.gateway.sealing import decision_event, seal
+from control_plane.gateway.verdict import UNKNOWN_ACTION, refusal_of
+from control_plane.problems import Problem, problem_of
+from shared_kernel.clock import Clock
+from shared_kernel.context import RequestContext, put_context
+from shared_kernel.endpoint import Endpoint
+from shared_kernel.errors import InvalidInputError
+from shared_kernel.events import Recorder
+from shared_kernel.ids import uuid7
+from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
+
+_log = structlog.get_logger("gridwarden.gateway")
+_WS_INTERNAL_ERROR, _WS_POLICY_VIOLATION = 1011, 1008
+_CLIENT_LEFT = 499
+_ENCRYPTED = {"http": "https", "https": "https", "ws": "wss", "wss": "wss"}
+
+
+class _Visit:
+    """One request on its way through: what the log line and the metrics will say of it."""
+
+    __slots__ = ("action", "path", "reply", "request_id", "source_ip", "started_s", "subject")
+
+    def __init__(self, request_id: str, reply: Reply) -> None:
+        self.request_id, self.reply = request_id, reply
+        self.action, self.path, self.subject, self.source_ip = UNKNOWN_ACTION, "", ANONYMOUS.subject, NOWHERE
+        self.started_s = time.perf_counter()
+
+
+class Gateway:
+    """Protects the endpoints of all houses. Collaborators may fail in any way; the answer is then *no*."""
+
+    def __init__(  # noqa: PLR0913 - one keyword a collaborator
+        self, endpoints: Sequence[Endpoint], *, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor,
+        ledger: Recorder, labels: Labels, clock: Clock, trusted_proxies: Sequence[Network] = (),
+    ) -> None:
+        self._routes = RouteTable(endpoints)
+        self._judge = Judge(identity, policy, risk, labels)
+        self._ledger, self._clock = ledger, clock
+        self._proxies = Proxies(trusted_proxies)
+        self._learning: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection scope; a kind of scope nobody defined is refused."""
+        if scope["type"] in {"http", "websocket"}:
+            await self._visited(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        else:
+            raise NotImplementedError(scope["type"])
+
+    async def _visited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = uuid7()
+        visit = _Visit(request_id, Reply(send, request_id=request_id, is_https=scope["scheme"] in _ENCRYPTED.values()))
+        metrics.IN_FLIGHT.inc()
+        try:
+            await self._served(scope, receive, visit)
+        except ClientDisconnect:
+            _log.info("client_left", request_id=request_id)
+        except Exception as error:  # noqa: BLE001 - everything becomes a problem at the edge
+            await self._refused(error, scope, visit)
+        finally:
+            metrics.IN_FLIGHT.dec()
+            _accounted(scope, visit)
+
+    async def _served(self, scope: Scope, receive: Receive, visit: _Visit) -> None:
+        visit.path = path = canonical_path(scope.get("raw_path") or b"")
+        headers = read_headers(scope["headers"])
+        peer = (scope.get("client") or (NOWHERE, 0))[0]
+        visit.source_ip = self._proxies.source_of(peer, headers.forwarded_for)
+        if headers.single.get(b"x-forwarded-proto") == b"https" and self._proxies.are_trusted(address_of(peer)):
+            scope["scheme"], visit.reply.is_https = _ENCRYPTED[scope["scheme"]], True
+        is_websocket = scope["type"] == "websocket"
+        match = self._routes.find("WEBSOCKET" if is_websocket else scope["method"], path)
+        scope.update(path=path, root_path="", headers=headers.kept, path_params=match.parameters,
+                     client=(visit.source_ip, 0))
+        if match.endpoint is not None and match.endpoint.probe:
+            visit.action = match.endpoint.action
+            await self._handled(match.endpoint, scope, receive, visit)
+            return
+        put_context(scope, await self._admitted(scope, match, headers, visit))
+        endpoint = cast("Endpoint", match.endpoint)
+        if headers.declared_length() > endpoint.max_body:
+            raise BodyTooLargeError(endpoint.max_body)
+        await self._handled(endpoint, scope, CappedBody(receive, endpoint.max_body), visit)
+
+    async def _admitted(self, scope: Scope, match: Match, headers: RequestHeaders, visit: _Visit) -> RequestContext:
+        """Judge, seal, and only then say yes or no."""
+        asked = Asked(
+            method=scope.get("method", "GET"), path=visit.path, endpoint=match.endpoint,
+            authorization=headers.authorization(), source_ip=visit.source_ip, user_agent=headers.user_agent(),
+            purpose=headers.purpose(), at_us=self._clock.now_us(),
+        )
+        verdict = await self._judge.verdict_on(asked)
+        principal = verdict.principal
+        visit.subject = principal.subject
+        if match.endpoint is not None:
+            visit.action = match.endpoint.action
+        about: dict[str, Any] = {
+            "request_id": visit.request_id, "principal": principal, "source_ip": asked.source_ip,
+            "user_agent": asked.user_agent, "purpose": asked.purpose, "risk": verdict.risk,
+        }
+        event = decision_event(self._clock, asked, verdict, RequestContext(**about))
+        receipt = await seal(self._ledger, event)
+        refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,
+                             request_id=visit.request_id)
+        if refusal is not None:
+            raise refusal
+        if principal.kind is not PrincipalKind.ANONYMOUS:
+            self._learn(asked, principal)
+        return RequestContext(**about, permit=receipt.seq, revision=verdict.revision, obligations=verdict.obligations)
+
+    def _learn(self, asked: Asked, principal: Principal) -> None:
+        task = asyncio.get_running_loop().create_task(self._judge.learn(principal, asked))
+        self._learning.add(task)
+        task.add_done_callback(self._learning.discard)
+
+    async def _handled(self, endpoint: Endpoint, scope: Scope, receive: Receive, visit: _Visit) -> None:
+        if scope["type"] == "websocket":
+            await endpoint.handler(WebSocket(scope, receive, visit.reply))
+            return
+        response = await endpoint.handler(Request(scope, receive))
+        await response(scope, receive, visit.reply)
+
+    async def _refused(self, error: Exception, scope: Scope, visit: _Visit) -> None:
+        problem = problem_of(error)
+        if problem.status >= 500 and problem.kind == "internal":  # noqa: PLR2004 - a fault of ours, not a refusal
+            _log.error("handler_failed", request_id=visit.request_id, action=visit.action, exc_info=error)
+        if isinstance(error, InvalidInputError) and visit.action == UNKNOWN_ACTION:
+            metrics.REFUSED.labels(error.reason if isinstance(error, PathRefusedError) else error.kind).inc()
+        if not visit.reply.status:
+            await _answer(problem, scope, visit)
+        elif scope["type"] == "websocket":
+            await visit.reply({"type": "websocket.close", "code": _WS_INTERNAL_ERROR})
+        else:
+            raise error
+
+
+async def _answer(problem: Problem, scope: Scope, visit: _Visit) -> None:
+    """Send a problem; a websocket is refused before it is accepted, with the same words where the server can."""
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        visit.reply.status = problem.status
+        await visit.reply({"type": "websocket.close", "code": _WS_POLICY_VIOLATION})
+        return
+    response = problem.response(request_id=visit.request_id, instance=visit.path or None)
+    if problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        response.headers["connection"] = "close"
+    await response(scope, _nothing_more, visit.reply)
+
+
+async def _nothing_more() -> Message:
+    return {"type": "http.disconnect"}
+
+
+def _accounted(scope: Scope, visit: _Visit) -> None:
+    """Write the access log line (no query, no credential) and the metrics."""
+    seconds = time.perf_counter() - visit.started_s
+    status = visit.reply.status or _CLIENT_LEFT
+    metrics.seconds_of(visit.action, status).observe(seconds)
+    _log.info(
+        "request", request_id=visit.request_id, method=scope.get("method", "WEBSOCKET"), path=visit.path,
+        action=visit.action, status=status, subject=visit.subject, source_ip=visit.source_ip,
+        duration_us=int(seconds * 1_000_000),
+    )
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Answer the server's start and stop; the composition root starts and stops the houses itself."""
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return

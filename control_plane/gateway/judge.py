@@ -1,0 +1,157 @@
+"""Steps 2 and 3 of a request: who asks (identity), how risky (risk), may they (policy). Always ends in a verdict."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from control_plane.gateway.peers import is_loopback
+from control_plane.gateway.ports import (
+    Answer,
+    Authenticator,
+    DecisionPoint,
+    Labels,
+    Question,
+    RiskAssessor,
+    RiskFeatures,
+)
+from control_plane.gateway.verdict import HIGHEST_RISK, UNKNOWN_ACTION, Verdict
+from shared_kernel.endpoint import Endpoint
+from shared_kernel.errors import UnauthenticatedError
+from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
+
+DEADLINE_S = 1.0
+"""How long identity, and then policy, may think."""
+
+_US_PER_HOUR = 3_600_000_000
+_log = structlog.get_logger("gridwarden.gateway")
+
+
+class UnsupportedSchemeError(UnauthenticatedError):
+    """The Authorization field is neither a bearer token nor a client's own Basic credentials."""
+
+    def __init__(self) -> None:
+        super().__init__("only bearer tokens are accepted here")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as far as deciding on it needs to know."""
+
+    method: str
+    path: str
+    endpoint: Endpoint | None
+    authorization: str | None
+    source_ip: str
+    user_agent: str
+    purpose: str | None
+    at_us: int
+
+
+class Judge:
+    """Turns what was asked into a verdict; whatever goes wrong becomes a *no* that says what."""
+
+    def __init__(self, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor, labels: Labels) -> None:
+        self._identity, self._policy, self._risk, self._labels = identity, policy, risk, labels
+
+    async def verdict_on(self, asked: Asked) -> Verdict:
+        """Authenticate, score, decide."""
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                principal = await self._identity.authenticate(_bearer(asked.authorization))
+        except UnauthenticatedError as error:
+            return Verdict(reasons=("the credential is not valid",), refused_credential=error)
+        except Exception as error:  # noqa: BLE001 - doubt is a no, whatever raised it
+            return _doubt("identity", error)
+        value, risk_reasons = self._scored(principal, asked)
+        try:
+            question = self._question(principal, value, asked)
+        except Exception as error:  # noqa: BLE001 - the same
+            return _doubt("catalog", error, principal, value, risk_reasons)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                answer = await self._policy.decide(question)
+            return _believed(answer, principal, value, risk_reasons)
+        except Exception as error:  # noqa: BLE001 - the same
+            return _doubt("policy", error, principal, value, risk_reasons)
+
+    async def learn(self, principal: Principal, asked: Asked) -> None:
+        """Let risk know what was accepted; its failure costs knowledge, not the answer."""
+        try:
+            await self._risk.observe(_features(principal, asked))
+        except Exception as error:  # noqa: BLE001 - said above
+            _log.warning("risk_not_observed", error=type(error).__name__)
+
+    def _scored(self, principal: Principal, asked: Asked) -> tuple[int, tuple[str, ...]]:
+        if principal.kind is PrincipalKind.ANONYMOUS:
+            return 0, ()
+        try:
+            score = self._risk.score(_features(principal, asked))
+            if type(score.value) is int and 0 <= score.value <= HIGHEST_RISK:
+                return score.value, tuple(score.reasons)
+        except Exception as error:  # noqa: BLE001 - an unknown risk is a high one
+            _log.error("risk_failed", error=type(error).__name__)
+        return HIGHEST_RISK, ("the risk could not be scored",)
+
+    def _question(self, principal: Principal, risk: int, asked: Asked) -> Question:
+        endpoint = asked.endpoint
+        return Question(
+            subject={
+                "id": principal.subject, "kind": principal.kind.value, "roles": sorted(principal.roles),
+                "scopes": sorted(principal.scopes), "client_id": principal.client_id,
+            },
+            action=endpoint.action if endpoint else UNKNOWN_ACTION,
+            resource={
+                "path": asked.path, "method": asked.method,
+                **self._data(endpoint.dataset if endpoint else None),
+            },
+            context={
+                "source_ip": asked.source_ip, "purpose": asked.purpose, "risk": risk,
+                "hour_utc": asked.at_us // _US_PER_HOUR % 24, "loopback": is_loopback(asked.source_ip),
+            },
+        )
+
+    def _data(self, dataset: str | None) -> Mapping[str, Any]:
+        if dataset is None:
+            return {"dataset": None, "classification": None, "columns": {}}
+        columns = {column: label.name for column, label in self._labels.labels(dataset).items()}
+        return {"dataset": dataset, "classification": self._labels.classification(dataset).name, "columns": columns}
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """Return a bearer credential; Basic is a client's business with the token endpoint, and to us a stranger's."""
+    if authorization is None:
+        return None
+    scheme = authorization.partition(" ")[0].lower()
+    if scheme == "bearer":
+        return authorization
+    if scheme == "basic":
+        return None
+    raise UnsupportedSchemeError
+
+
+def _features(principal: Principal, asked: Asked) -> RiskFeatures:
+    return RiskFeatures(principal.subject, asked.source_ip, asked.user_agent, asked.at_us)
+
+
+def _believed(answer: Answer, principal: Principal, risk: int, risk_reasons: tuple[str, ...]) -> Verdict:
+    """Check a decision's every part; `"true"`, null or a missing part is not an *allow*."""
+    if (
+        type(answer.allow) is not bool
+        or not isinstance(answer.obligations, Mapping)
+        or not isinstance(answer.revision, str)
+        or not all(isinstance(reason, str) for reason in answer.reasons)
+    ):
+        return _doubt("policy", TypeError("malformed decision"), principal, risk, risk_reasons)
+    return Verdict(principal, answer.allow, tuple(answer.reasons), answer.obligations, answer.revision, risk,
+                   risk_reasons)
+
+
+def _doubt(
+    part: str, error: Exception, principal: Principal = ANONYMOUS, risk: int = 0, risk_reasons: tuple[str, ...] = (),
+) -> Verdict:
+    _log.error("no_decision", part=part, error=type(error).__name__, detail=str(error))
+    manner = "did not answer in time" if isinstance(error, TimeoutError) else "could not answer"
+    return Verdict(principal, reasons=(f"{part} {manner}",), risk=risk, risk_reasons=risk_reasons, is_doubt=True)

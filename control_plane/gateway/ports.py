@@ -1,0 +1,94 @@
+"""What the enforcement point asks of the houses: the few methods it calls, and the shapes it hands over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared_kernel.classification import Classification
+from shared_kernel.principal import Principal
+
+
+class Authenticator(Protocol):
+    """Tells who stands behind a request (identity)."""
+
+    async def authenticate(self, authorization: str | None) -> Principal:
+        """Return the principal; None is the anonymous one. Raise UnauthenticatedError for a bad credential."""
+
+
+class Answer(Protocol):
+    """A decision, as the policy engine gives it; every part is checked before it is believed."""
+
+    @property
+    def allow(self) -> bool:
+        """Whether the request may pass."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, in words."""
+
+    @property
+    def obligations(self) -> Mapping[str, Mapping[str, Any]]:
+        """What must be done when it passes."""
+
+    @property
+    def revision(self) -> str:
+        """Which policy said so."""
+
+
+class DecisionPoint(Protocol):
+    """Answers questions (policy_engine)."""
+
+    async def decide(self, question: Any, /) -> Answer:  # noqa: ANN401 - policy_engine.service.Question
+        """Decide."""
+
+
+class Score(Protocol):
+    """How unusual a request is, from 0 to 100."""
+
+    @property
+    def value(self) -> int:
+        """The score."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What was unusual."""
+
+
+class RiskAssessor(Protocol):
+    """Knows what is usual for whom (policy_engine)."""
+
+    def score(self, features: Any, /) -> Score:  # noqa: ANN401 - policy_engine.service.RiskFeatures
+        """Score a request before it is decided."""
+
+    async def observe(self, features: Any, /) -> None:  # noqa: ANN401 - the same
+        """Learn from a request that was accepted."""
+
+
+class Labels(Protocol):
+    """Knows how sensitive a dataset and its columns are (governance)."""
+
+    def classification(self, dataset: str) -> Classification:
+        """Return the label of the dataset itself."""
+
+    def labels(self, dataset: str) -> Mapping[str, Classification]:
+        """Return the labels of its columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Stand-in."""
+
+    subject: Mapping[str, Any]
+    action: str
+    resource: Mapping[str, Any]
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFeatures:
+    """Stand-in."""
+
+    subject: str
+    source_ip: str
+    user_agent: str
+    at_us: int

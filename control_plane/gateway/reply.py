@@ -1,0 +1,47 @@
+"""The way out: every answer carries the security headers and the request id, whoever wrote it."""
+
+from collections.abc import Sequence
+
+from starlette.types import Message, Send
+
+Headers = list[tuple[bytes, bytes]]
+
+_ALWAYS: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_UNLESS_SET: Headers = [
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+]
+_HTTPS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+_OURS = frozenset({b"x-request-id", b"server", _HTTPS_ONLY[0], *(name for name, _ in _ALWAYS)})
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+
+
+class Reply:
+    """A request's send channel; remembers with which status the answer began (0: not yet)."""
+
+    __slots__ = ("_own", "_send", "is_https", "status")
+
+    def __init__(self, send: Send, *, request_id: str, is_https: bool) -> None:
+        self._send = send
+        self._own: Headers = [*_ALWAYS, (b"x-request-id", request_id.encode("ascii"))]
+        self.is_https = is_https
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message, its headers completed when it begins the answer."""
+        kind = message["type"]
+        if kind in _STARTS:
+            self.status = message.get("status", 101)
+            message["headers"] = self._completed(message.get("headers", ()))
+        await self._send(message)
+
+    def _completed(self, given: Sequence[tuple[bytes, bytes]]) -> Headers:
+        kept = [(name, value) for name, value in given if name.lower() not in _OURS]
+        names = {name.lower() for name, _ in kept}
+        found = [*kept, *self._own, *(header for header in _UNLESS_SET if header[0] not in names)]
+        if self.is_https:
+            found.append(_HTTPS_ONLY)
+        return found

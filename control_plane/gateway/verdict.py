@@ -1,0 +1,91 @@
+"""A decision the gateway can stand behind, and the ways a request is turned away.
+
+Doubt is a *no* with a reason: a collaborator that raises, stays silent or answers nonsense never lets a request pass.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from shared_kernel.errors import ForbiddenError, GridwardenError, NotFoundError, UnauthenticatedError, UnavailableError
+from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
+
+UNKNOWN_ACTION = "unknown"
+HIGHEST_RISK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Who asked, how risky, what was answered. `is_doubt` marks a *no* that came from a fault of ours."""
+
+    principal: Principal = ANONYMOUS
+    allow: bool = False
+    reasons: tuple[str, ...] = ()
+    obligations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    revision: str = ""
+    risk: int = 0
+    risk_reasons: tuple[str, ...] = ()
+    is_doubt: bool = False
+    refused_credential: UnauthenticatedError | None = None
+
+
+class CredentialsRequiredError(UnauthenticatedError):
+    """A stranger asked for what strangers may not have, whether it exists or not."""
+
+    def __init__(self) -> None:
+        super().__init__("this needs a bearer token: obtain one at the token endpoint")
+
+
+class DeniedError(ForbiddenError):
+    """Policy said no; the reasons are the policy's own words."""
+
+    def __init__(self, reasons: tuple[str, ...], request_id: str) -> None:
+        super().__init__("the policy does not allow this")
+        self.members = {"reasons": list(reasons), "why": f"/why/{request_id}"}
+
+
+class UndecidedError(UnavailableError):
+    """No decision could be reached, so the answer is no for now."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__("no decision could be reached, and without one nothing is allowed: retry later")
+        self.members = {"reasons": list(reasons)}
+
+
+class NotSealedError(UnavailableError):
+    """The decision could not be written to the ledger, so nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("the ledger cannot record this decision, and unrecorded nothing is done: retry later")
+
+
+class NoSuchRouteError(NotFoundError):
+    """Nothing answers at this path."""
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing at this path")
+
+
+class MethodNotAllowedError(GridwardenError):
+    """The path exists and does not take this method (405)."""
+
+    kind: ClassVar[str] = "method-not-allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"this path takes {', '.join(allowed)}")
+        self.headers = {"Allow": ", ".join(allowed)}
+
+
+def refusal_of(
+    verdict: Verdict, *, is_known: bool, allowed: tuple[str, ...], request_id: str,
+) -> GridwardenError | None:
+    """Return the error a verdict amounts to, None when the request passes; strangers learn nothing of unknown paths."""
+    if verdict.refused_credential is not None:
+        return verdict.refused_credential
+    if verdict.is_doubt:
+        return UndecidedError(verdict.reasons)
+    if not verdict.allow and verdict.principal.kind is PrincipalKind.ANONYMOUS:
+        return CredentialsRequiredError()
+    if not is_known:
+        return MethodNotAllowedError(allowed) if allowed else NoSuchRouteError()
+    return None if verdict.allow else DeniedError(verdict.reasons, request_id)
