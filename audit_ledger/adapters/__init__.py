@@ -1,0 +1,1 @@
+"""The adapters floor of audit_ledger: files beside the database."""

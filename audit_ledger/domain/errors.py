@@ -1,0 +1,67 @@
+"""What can go wrong with a ledger, and what to do then."""
+
+from shared_kernel.errors import InvalidInputError, UnavailableError
+
+
+class RefusedEventError(InvalidInputError):
+    """The event breaks the door policy; nothing was sealed."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"the event cannot be sealed: {where or 'it'} {why}")
+        self.where = where
+
+
+class MalformedNoteError(InvalidInputError):
+    """The bytes are not a signed note, a verifier key or a checkpoint as C2SP writes them."""
+
+
+class UntrustedNoteError(InvalidInputError):
+    """The note is well-formed, and no key this reader trusts has signed it."""
+
+
+class LedgerDownError(UnavailableError):
+    """The ledger's database does not take entries now; nothing that waits was sealed."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the audit ledger cannot seal now ({cause}): retry later, nothing was done")
+
+
+class LedgerFullError(UnavailableError):
+    """More records wait than the queue holds."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} records already wait for the audit ledger: retry later, nothing was done")
+
+
+class LedgerStoppedError(UnavailableError):
+    """The sequencer is not running: not yet started, or stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("the audit ledger is not running: start it, or retry when it has started")
+
+
+class AnotherSequencerError(UnavailableError):
+    """Another process already writes this stream; two writers would fork it."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"another process already writes the ledger {stream}: stop it, or let it do the sealing")
+
+
+class ForkedLedgerError(UnavailableError):
+    """The stored head is not the one we left: somebody else wrote. Sealing stops until a person has looked."""
+
+    def __init__(self, stream: str, what: str) -> None:
+        super().__init__(f"the ledger {stream} was changed behind our back ({what}): run `gridwarden ledger verify`")
+
+
+class ForeignLedgerError(UnavailableError):
+    """The database holds a ledger of another name than the key's."""
+
+    def __init__(self, ours: str, theirs: str) -> None:
+        super().__init__(
+            f"the database holds the ledger {theirs}, the key is of {ours}: use that ledger's home, or a new database",
+        )
+
+
+class UncheckableError(UnavailableError):
+    """There is nothing to verify, or it cannot be read: exit code 5, never 0."""

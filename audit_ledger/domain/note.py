@@ -1,0 +1,195 @@
+"""Signed notes (C2SP signed-note): a text, a blank line, and lines `— name base64(key id || signature)`.
+
+A verifier key is `name+hhhhhhhh+base64(algorithm || key)`; hhhhhhhh, the key id, is the first 4 bytes of
+SHA-256(name || LF || algorithm || key). The algorithm is data, so that another kind of key can follow.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from audit_ledger.domain.ed25519 import is_signed, private_key, public_key
+from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
+
+ED25519 = 1
+COSIGNATURE_V1 = 4
+MAX_SIGNATURES = 100
+_KEY_ID_BYTES = 4
+_TIMESTAMP_BYTES = 8
+_DASH = "\u2014 "
+_FIRST_PRINTABLE = 0x20
+_SIGNER_PARTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key with the name it signs for."""
+
+    name: str
+    algorithm: int
+    key: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes that tell keys of one name apart."""
+        return _key_id(self.name, bytes((self.algorithm,)) + self.key)
+
+    def __str__(self) -> str:
+        material = base64.b64encode(bytes((self.algorithm,)) + self.key).decode()
+        return f"{self.name}+{self.key_id.hex()}+{material}"
+
+    @classmethod
+    def parse(cls, text: str) -> "VerifierKey":
+        """Read the C2SP text form; anything but that one form is MalformedNoteError."""
+        name, _, rest = text.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        material = strict_base64(encoded)
+        if not _is_name(name) or _key_id(name, material).hex() != key_id:
+            raise MalformedNoteError("the verifier key's name and key id do not belong to its key")
+        if not material or material[0] not in {ED25519, COSIGNATURE_V1}:
+            raise MalformedNoteError("the verifier key is of an algorithm this version does not know")
+        public_key(material[1:])
+        return cls(name, material[0], material[1:])
+
+    def has_signed(self, text: str, signature: bytes) -> bool:
+        """Tell whether this key made the signature over the note text."""
+        if self.algorithm == COSIGNATURE_V1:
+            stamp, signature = signature[:_TIMESTAMP_BYTES], signature[_TIMESTAMP_BYTES:]
+            text = f"cosignature/v1\ntime {int.from_bytes(stamp, 'big')}\n{text}"
+        return is_signed(public_key(self.key), text.encode(), signature)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSigner:
+    """An Ed25519 key that signs notes under a name; its text form is secret."""
+
+    name: str
+    seed: bytes
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The public half."""
+        raw = private_key(self.seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return VerifierKey(self.name, ED25519, raw)
+
+    def __repr__(self) -> str:
+        return f"NoteSigner({self.name!r})"
+
+    def to_secret_text(self) -> str:
+        """Return `PRIVATE+KEY+name+hhhhhhhh+base64`, as Go's sumdb/note writes it."""
+        material = base64.b64encode(bytes((ED25519,)) + self.seed).decode()
+        return f"PRIVATE+KEY+{self.name}+{self.verifier.key_id.hex()}+{material}"
+
+    @classmethod
+    def parse(cls, text: str) -> "NoteSigner":
+        """Read the secret text form; the error never shows it."""
+        parts = text.split("+", _SIGNER_PARTS - 1)
+        if len(parts) != _SIGNER_PARTS or parts[:2] != ["PRIVATE", "KEY"] or not _is_name(parts[2]):
+            raise MalformedNoteError("the ledger's key file does not hold a note signing key")
+        material = strict_base64(parts[4])
+        if material[:1] != bytes((ED25519,)):
+            raise MalformedNoteError("the ledger's signing key is not an Ed25519 key")
+        signer = cls(parts[2], material[1:])
+        if signer.verifier.key_id.hex() != parts[3]:
+            raise MalformedNoteError("the ledger's key file is damaged: its key id does not match")
+        return signer
+
+    def sign(self, text: str) -> str:
+        """Return the signed note of a text that ends with a newline."""
+        if not text.endswith("\n"):
+            raise MalformedNoteError("a note's text ends with a newline")
+        signature = self.verifier.key_id + private_key(self.seed).sign(text.encode())
+        return f"{text}\n{_DASH}{self.name} {base64.b64encode(signature).decode()}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedNote:
+    """A note's text and who of the trusted signed it."""
+
+    text: str
+    verified: tuple[VerifierKey, ...]
+    unverified: tuple[Signature, ...]
+
+
+def open_note(note: bytes, trusted: Iterable[VerifierKey]) -> OpenedNote:
+    """Return the note once a trusted key's signature verifies.
+
+    A signature that claims a trusted key and fails raises UntrustedNoteError even beside a good one.
+    """
+    keys: dict[tuple[str, bytes], VerifierKey] = {}
+    for key in trusted:
+        if keys.setdefault((key.name, key.key_id), key) is not key:
+            raise UntrustedNoteError(f"two trusted keys share the name and key id {key.name}+{key.key_id.hex()}")
+    text, signatures = split_note(note)
+    verified: list[VerifierKey] = []
+    unverified: list[Signature] = []
+    for line in dict.fromkeys(signatures):
+        known = keys.get((line.name, line.key_id))
+        if known is None:
+            unverified.append(line)
+        elif known in verified:
+            continue
+        elif known.has_signed(text, line.signature):
+            verified.append(known)
+        else:
+            raise UntrustedNoteError(f"the signature of {line.name} does not verify")
+    if not verified:
+        raise UntrustedNoteError("no trusted key signed the note")
+    return OpenedNote(text, tuple(verified), tuple(unverified))
+
+
+def split_note(note: bytes) -> tuple[str, list[Signature]]:
+    """Return the text and the signature lines; MalformedNoteError unless every byte is where C2SP puts it."""
+    try:
+        decoded = note.decode("utf-8")
+    except UnicodeDecodeError as cause:
+        raise MalformedNoteError(f"the note is not UTF-8 at byte {cause.start}") from cause
+    if any(ord(char) < _FIRST_PRINTABLE and char != "\n" for char in decoded):
+        raise MalformedNoteError("the note holds a control character")
+    body, separator, tail = decoded.rpartition("\n\n")
+    if not separator or not tail.endswith("\n"):
+        raise MalformedNoteError("the note has no signatures after a blank line")
+    lines = tail[:-1].split("\n")
+    if len(lines) > MAX_SIGNATURES:
+        raise MalformedNoteError(f"the note has more than {MAX_SIGNATURES} signatures")
+    return body + "\n", [_signature(line) for line in lines]
+
+
+def strict_base64(text: str) -> bytes:
+    """Decode standard base64 that is written in its one canonical way."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as cause:
+        raise MalformedNoteError("a part that must be base64 is not") from cause
+    if base64.b64encode(raw).decode() != text:
+        raise MalformedNoteError("a base64 part is not in canonical form")
+    return raw
+
+
+def _signature(line: str) -> Signature:
+    name, _, encoded = line.removeprefix(_DASH).partition(" ")
+    raw = strict_base64(encoded)
+    if not line.startswith(_DASH) or not _is_name(name) or len(raw) <= _KEY_ID_BYTES:
+        raise MalformedNoteError("a signature line is not `— name base64`")
+    return Signature(name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:])
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "+" not in name and not any(char.isspace() for char in name)
+
+
+def _key_id(name: str, material: bytes) -> bytes:
+    return sha256(name.encode() + b"\n" + material).digest()[:_KEY_ID_BYTES]

@@ -1,0 +1,85 @@
+"""The Merkle half of a verification: leaves in, roots compared with every checkpoint on the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from audit_ledger.domain.finding import Finding, Findings, Kind
+from audit_ledger.domain.merkle import Frontier, Subtree
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A checkpoint to hold the entries against; `is_outside`: kept where the database's owner cannot reach it."""
+
+    size: int
+    root: bytes
+    is_outside: bool
+
+
+class TreeCheck:
+    """Grows a tree from leaves one entry late (the walk learns leaf n from entry n+1)."""
+
+    def __init__(self, frontier: Frontier, anchors: Sequence[Anchor], findings: Findings) -> None:
+        self.leaves: list[bytes] = []
+        self.good: list[Anchor] = []
+        self.subtrees: dict[Subtree, bytes] = {}
+        self._tree = frontier
+        self._due = [each for each in anchors if each.size >= frontier.size]
+        self._next = 0
+        self._findings = findings
+        self._is_first = True
+        self._is_lost = False
+
+    @property
+    def size(self) -> int:
+        """How many leaves the tree has."""
+        return self._tree.size
+
+    @property
+    def root(self) -> bytes:
+        """The root over the leaves so far."""
+        return self._tree.root
+
+    def give_up(self) -> None:
+        """Stop growing: leaves are gone, no later root can be computed."""
+        self.grow()
+        self._is_lost = True
+
+    def grow(self) -> None:
+        """Take the collected leaves, stopping at each checkpoint's size to compare roots."""
+        if self._is_first and self.leaves:
+            del self.leaves[0]  # what the first entry commits to is before the walk, not a leaf of it
+            self._is_first = False
+        while not self._is_lost and self._next < len(self._due):
+            anchor = self._due[self._next]
+            missing = anchor.size - self._tree.size
+            if missing > len(self.leaves):
+                break
+            self._take(missing)
+            self._compare(anchor)
+            self._next += 1
+        self._take(len(self.leaves))
+
+    def unmet(self) -> list[Anchor]:
+        """Return the checkpoints beyond the last leaf."""
+        return [] if self._is_lost else self._due[self._next:]
+
+    def _take(self, count: int) -> None:
+        taken = self.leaves[:count]
+        del self.leaves[:count]
+        if not self._is_lost:
+            self.subtrees.update(self._tree.extend(taken))
+
+    def _compare(self, anchor: Anchor) -> None:
+        if anchor.root == self._tree.root:
+            self.good.append(anchor)
+            return
+        best = [good for good in self.good if good.is_outside] or self.good  # inside ones may be forged with the rest
+        start = max((good.size for good in best), default=0)
+        if any(found.kind is Kind.CHECKPOINT_MISMATCH and found.seq == start for found in self._findings.kept):
+            return
+        where = "outside the database" if anchor.is_outside else "in the database"
+        self._findings.add(Finding(
+            Kind.CHECKPOINT_MISMATCH, start, max(anchor.size - 1, start),
+            f"the checkpoint of size {anchor.size} {where} has another root: entries from {start} on were rewritten",
+        ))

@@ -1,0 +1,158 @@
+"""The walk of a verification: rows in order of position, every payload rehashed, one finding for one damage.
+
+After damage the walk resynchronises on the next entry that is true to itself. What entry n+1 commits to is the
+best witness of entry n, so the tree takes `prev_hash` of n+1 as leaf n, and later checkpoints still say what holds.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from audit_ledger.domain.canonical import is_canonical
+from audit_ledger.domain.columns import Columns, columns_of
+from audit_ledger.domain.entry import hasher
+from audit_ledger.domain.finding import Finding, Findings, Kind
+from audit_ledger.domain.tree_check import TreeCheck
+
+Row = Sequence[Any]
+"""seq, recorded_at_us, prev_hash, entry_hash, payload, then the columns in the order of `Columns`."""
+
+_MAX_SUSPECTS = 64
+"""Rows kept to find out where they were moved from; more damaged rows than that are reported as edited."""
+
+
+class Walk:
+    """Takes rows, keeps the running hash, the position and the findings."""
+
+    def __init__(self, stream: str, *, since: int, previous: bytes, tree: TreeCheck, findings: Findings) -> None:
+        self._hash = hasher(stream)
+        self._expected = since
+        self._since = since
+        self._last = previous
+        self._is_linked = True
+        self._tree = tree
+        self._findings = findings
+        self._suspects: list[Row] = []
+        self._gaps: list[int] = []
+
+    @property
+    def position(self) -> int:
+        """The next position expected."""
+        return self._expected
+
+    @property
+    def last_hash(self) -> bytes:
+        """The stored hash of the last entry read."""
+        return self._last
+
+    def feed(self, rows: Sequence[Row]) -> None:
+        """Check a page of rows."""
+        entry_hash, leaves = self._hash, self._tree.leaves
+        for row in rows:
+            seq, at, previous, stored, payload = row[:5]
+            if seq == self._expected and previous == self._last and entry_hash(previous, seq, at, payload) == stored:
+                leaves.append(previous)
+                self._last, self._expected, self._is_linked = stored, seq + 1, True
+                event = _parsed(payload)
+                if columns_of(event) != row[5:] or not is_canonical(payload, event):
+                    self._name_columns(row, event)
+            else:
+                self._doubt(row)
+        self._tree.grow()
+
+    def finish(self) -> None:
+        """Give the last leaf to the tree and decide where displaced rows came from."""
+        if self._expected > self._since:
+            self._tree.leaves.append(self._last)
+        self._tree.grow()
+        places = {row[0] for row in self._suspects} | set(self._gaps)
+        for row in self._suspects:
+            origin = next((place for place in sorted(places) if place != row[0] and self._belongs(row, place)), None)
+            self._findings.add(self._moved(row, origin) if origin is not None else _edited(row))
+
+    def _doubt(self, row: Row) -> None:
+        seq, at, previous, stored, payload = row[:5]
+        if seq < self._expected:
+            self._findings.add(_found(Kind.DUPLICATE, row, f"position {seq} is taken twice"))
+            return
+        if seq > self._expected:
+            self._skip_to(seq)
+        if self._hash(previous, seq, at, payload) == stored:
+            self._testify(row)
+        else:
+            self._tree.leaves.append(self._last)
+            self._suspect(row)
+        self._last, self._expected = stored, seq + 1
+
+    def _skip_to(self, seq: int) -> None:
+        gap = range(self._expected, seq)
+        self._gaps.extend(gap[:_MAX_SUSPECTS])
+        detail = "the entry is gone" if len(gap) == 1 else f"{len(gap)} entries are gone"
+        self._findings.add(Finding(Kind.MISSING, gap.start, gap[-1], detail))
+        self._tree.leaves.append(self._last)
+        if len(gap) > 1:
+            self._tree.give_up()
+        self._is_linked = False
+
+    def _testify(self, row: Row) -> None:
+        """The row is true to itself: what it commits to stands for the entry before it."""
+        seq, _, previous, _, payload = row[:5]
+        if self._is_linked and previous != self._last:
+            self._findings.add(Finding(
+                Kind.BROKEN_CHAIN, max(seq - 1, 0), max(seq - 1, 0),
+                f"entry {seq} commits to another entry {seq - 1} than the one stored: that one was rewritten"
+                if seq else "the first entry does not start a chain",
+            ))
+        self._tree.leaves.append(previous)
+        self._is_linked = True
+        event = _parsed(payload)
+        if columns_of(event) != tuple(row[5:]) or not is_canonical(payload, event):
+            self._name_columns(row, event)
+
+    def _suspect(self, row: Row) -> None:
+        """The row is not what its hash says: find out how, and believe its successor about it."""
+        seq, at, _, stored, payload = row[:5]
+        self._is_linked, was_linked = False, self._is_linked
+        if was_linked and self._hash(self._last, seq, at, payload) == stored:
+            self._is_linked = True
+            self._findings.add(_found(Kind.COLUMN_MISMATCH, row, "the stored prev_hash is not its predecessor's"))
+            return
+        origin = next((place for place in (seq + 1, seq - 1) if self._belongs(row, place)), None)
+        if origin is not None:
+            self._findings.add(self._moved(row, origin))
+        elif len(self._suspects) < _MAX_SUSPECTS:
+            self._suspects.append(tuple(row))
+        else:
+            self._findings.add(_edited(row))
+
+    def _belongs(self, row: Row, seq: int) -> bool:
+        return seq >= 0 and self._hash(row[2], seq, row[1], row[4]) == bytes(row[3])
+
+    def _moved(self, row: Row, origin: int) -> Finding:
+        return _found(Kind.REORDERED, row, f"the entry stored at {row[0]} was sealed as entry {origin}")
+
+    def _name_columns(self, row: Row, event: Any) -> None:  # noqa: ANN401 - any JSON value
+        derived, stored = columns_of(event), Columns(*row[5:])
+        wrong = [name for name in Columns._fields if getattr(derived, name) != getattr(stored, name)]
+        if wrong:
+            self._findings.add(_found(Kind.COLUMN_MISMATCH, row, f"{', '.join(wrong)} is not what the payload says",
+                                      derived))
+        if not is_canonical(row[4], event):
+            self._findings.add(_found(Kind.NOT_CANONICAL, row, "the payload is not RFC 8785 JSON", derived))
+
+
+def _parsed(payload: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _edited(row: Row) -> Finding:
+    return _found(Kind.EDITED, row, "the stored bytes are not the ones that were sealed")
+
+
+def _found(kind: Kind, row: Row, detail: str, columns: Columns | None = None) -> Finding:
+    named = columns or Columns(*row[5:])
+    return Finding(kind, row[0], row[0], detail, named.action, named.event_time)

@@ -1,0 +1,112 @@
+"""Reading, proving and verifying the ledger over HTTP; hashes are hexadecimal, the checkpoint is a signed note."""
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from audit_ledger.domain.head import Entry
+from audit_ledger.service.ledger import Ledger, readable
+from shared_kernel.clock import to_iso
+from shared_kernel.context import context_of
+from shared_kernel.endpoint import Endpoint
+from shared_kernel.errors import InvalidInputError
+
+MAX_PAGE = 500
+_PAGE = 50
+_MAX_DIGITS = 18
+
+
+def endpoints(ledger: Ledger) -> tuple[Endpoint, ...]:
+    """Return the routes of the house."""
+    routes = _Routes(ledger)
+    return (
+        Endpoint("GET", "/api/v1/ledger/head", "ledger.read", routes.head),
+        Endpoint("GET", "/api/v1/ledger/entries", "ledger.read", routes.entries),
+        Endpoint("GET", "/api/v1/ledger/entries/{seq}", "ledger.read", routes.entry),
+        Endpoint("GET", "/api/v1/ledger/entries/{seq}/proof", "ledger.read", routes.proof),
+        Endpoint("GET", "/api/v1/ledger/consistency", "ledger.read", routes.consistency),
+        Endpoint("GET", "/api/v1/ledger/checkpoint", "ledger.read", routes.checkpoint),
+        Endpoint("GET", "/api/v1/ledger/verify", "ledger.read", routes.verification),
+        Endpoint("POST", "/api/v1/ledger/verify", "ledger.verify", routes.verify, max_body=0),
+    )
+
+
+class _Routes:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def head(self, _request: Request) -> Response:
+        head = self._ledger.head()
+        return _json({"size": head.size, "entry_hash": head.entry_hash.hex()})
+
+    async def entries(self, request: Request) -> Response:
+        """Newest first with `before`, in order with `after`; the default shows the newest."""
+        limit = min(_number(request, "limit", _PAGE), MAX_PAGE)
+        if "after" in request.query_params:
+            after = _number(request, "after", 0)
+            found = await self._ledger.entries(after, limit)
+            further = found[-1].seq + 1 if len(found) == limit else None
+        else:
+            before = _number(request, "before", self._ledger.head().size)
+            found = (await self._ledger.entries(max(before - limit, 0), min(limit, before)))[::-1]
+            further = found[-1].seq if found and found[-1].seq else None
+        return _json({"items": [_entry(each) for each in found], "next": further})
+
+    async def entry(self, request: Request) -> Response:
+        return _json(_entry(await self._ledger.entry(_seq(request))))
+
+    async def proof(self, request: Request) -> Response:
+        seq = _seq(request)
+        size = _number(request, "size", self._ledger.head().size)
+        proof = await self._ledger.inclusion_proof(seq, size)
+        return _json({"seq": proof.seq, "size": proof.size, "leaf_hash": proof.leaf.hex(), "root": proof.root.hex(),
+                      "path": [step.hex() for step in proof.path]})
+
+    async def consistency(self, request: Request) -> Response:
+        old = _number(request, "old", 0)
+        new = _number(request, "new", self._ledger.head().size)
+        path = await self._ledger.consistency_proof(old, new)
+        return _json({"old": old, "new": new, "path": [step.hex() for step in path]})
+
+    async def checkpoint(self, _request: Request) -> Response:
+        return PlainTextResponse(await self._ledger.checkpoint())
+
+    async def verification(self, _request: Request) -> Response:
+        """The verification that runs, or the last one of this process."""
+        known = self._ledger.verification
+        if known is None:
+            return _json({"state": "none", "done": 0, "total": self._ledger.head().size, "report": None})
+        return _json({"state": "running" if known.report is None else "done", "done": known.done,
+                      "total": known.total, "report": known.report.to_json() if known.report else None})
+
+    async def verify(self, request: Request) -> Response:
+        """Verifies everything, seals the outcome, answers with the report."""
+        report = await self._ledger.verify(context=context_of(request.scope))
+        return _json(report.to_json())
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {"seq": entry.seq, "recorded_at": to_iso(entry.recorded_at_us), "prev_hash": entry.prev_hash.hex(),
+            "entry_hash": entry.entry_hash.hex(), "event": readable(entry.payload)}
+
+
+def _seq(request: Request) -> int:
+    return _decimal(str(request.path_params["seq"]), "seq")
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    given = request.query_params.get(name)
+    return default if given is None else _decimal(given, name)
+
+
+def _decimal(text: str, name: str) -> int:
+    """Read a plain decimal: `int` alone would take `+5`, `1_000` and foreign digits."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        raise InvalidInputError(f"{name} is a plain decimal number, not {text[:40]!r}")
+    return int(text)
+
+
+def _json(value: object) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json")

@@ -1,0 +1,214 @@
+"""The Ledger: seals events, gives receipts, reads them back, proves them, and has itself verified."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+
+from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.canonical import payload_of
+from audit_ledger.domain.checkpoint import Checkpoint, open_checkpoint
+from audit_ledger.domain.columns import columns_of
+from audit_ledger.domain.errors import ForeignLedgerError, ForkedLedgerError
+from audit_ledger.domain.finding import Report, Verdict
+from audit_ledger.domain.head import Entry, Head
+from audit_ledger.domain.note import NoteSigner
+from audit_ledger.service import metrics
+from audit_ledger.service.prover import InclusionProof, Prover
+from audit_ledger.service.publisher import Publisher
+from audit_ledger.service.sequencer import Sequencer
+from audit_ledger.service.verifier import Progress, Verifier
+from audit_ledger.store.reader import LedgerReader
+from audit_ledger.store.writer import LedgerWriter
+from shared_kernel.clock import Clock
+from shared_kernel.context import RequestContext
+from shared_kernel.errors import ConflictError, NotFoundError
+from shared_kernel.events import Event, Receipt, SealedEvent, security_event
+
+log = structlog.get_logger()
+
+_EVENT_FINDINGS = 50
+"""How many findings a `ledger_verified` entry names; the report has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A verification that runs (`report` is None) or the last that ran."""
+
+    done: int
+    total: int
+    report: Report | None = None
+
+
+class Ledger:
+    """Implements Recorder and EventReader; one instance leads a stream, readers are free.
+
+    The stream's name is the signer's: `gridwarden/<ledger id>`.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root names each part
+        self, writer: LedgerWriter, reader: LedgerReader, *, signer: NoteSigner, folder: LedgerFolder, clock: Clock,
+        publish_every_s: float = 60.0, publish_every_entries: int = 10_000, queue_limit: int = 20_000,
+        patience_s: float = 5.0,
+    ) -> None:
+        self._reader, self._clock, self._signer, self._folder = reader, clock, signer, folder
+        self._prover = Prover(reader)
+        self._sequencer = Sequencer(writer, self._prover, clock, queue_limit=queue_limit, patience_s=patience_s)
+        self._publisher = Publisher(
+            self._sequencer, writer, folder, signer, clock,
+            every_s=publish_every_s, every_entries=publish_every_entries,
+        )
+        self._verifier = Verifier(reader, clock, key=signer.verifier, outside=folder)
+        self.verification: Verification | None = None
+
+    async def start(self) -> None:
+        """Take the lead, check that the database still carries our last checkpoint, seal `ledger_started`.
+
+        Raises AnotherSequencerError, ForeignLedgerError, ForkedLedgerError; then nothing was written.
+        """
+        await self._refuse_foreign_ledger()
+        await self._sequencer.start()
+        try:
+            await self._refuse_lost_history()
+            await self.record(security_event(
+                self._clock, "ledger_started", category="process", types=("start",),
+                grid={"ledger": {"origin": self._signer.name, "size": self._sequencer.head.size}},
+            ))
+            await self._publisher.publish()
+        except BaseException:
+            await self._sequencer.stop()
+            raise
+        self._publisher.start()
+        log.info("ledger_started", origin=self._signer.name, size=self._sequencer.head.size)
+
+    async def stop(self) -> None:
+        """Drain the queue, publish the last checkpoint, give up the lead."""
+        await self._publisher.stop()
+        is_leading = self._sequencer.refusal is None
+        await self._sequencer.stop()
+        if is_leading:
+            await self._publisher.publish()
+
+    async def record(self, event: Event) -> Receipt:
+        """Seal one event; the receipt comes after the commit. See Recorder for what the errors mean."""
+        return await self._sequencer.append(payload_of(event), columns_of(event))
+
+    def refuse_unless_sealing(self) -> None:
+        """Raise why records are refused now; for readiness."""
+        if self._sequencer.refusal is not None:
+            raise self._sequencer.refusal.with_traceback(None)
+
+    def head(self) -> Head:
+        """Return the end of the ledger as committed."""
+        return self._sequencer.head
+
+    async def entry(self, seq: int) -> Entry:
+        """Return one entry with its exact bytes."""
+        found = await self._reader.entries(seq, 1)
+        if not found or found[0].seq != seq:
+            raise NotFoundError(f"the ledger has no entry {seq}")
+        return found[0]
+
+    async def entries(self, after: int, limit: int) -> list[Entry]:
+        """Return entries from position `after` on, in order."""
+        return await self._reader.entries(after, limit)
+
+    async def read(self, after: int, limit: int) -> list[SealedEvent]:
+        """Return events from position `after` on, in order: what the relay hands to subscribers."""
+        return [_event(entry) for entry in await self._reader.entries(after, limit)]
+
+    async def wait_beyond(self, seq: int, timeout_s: float | None = None) -> bool:
+        """Return True as soon as position `seq` is filled, so that `read(seq, ...)` answers; False at the timeout."""
+        return await self._sequencer.wait_beyond(seq, timeout_s)
+
+    async def find(  # noqa: PLR0913 - EventReader's criteria
+        self, *, action: str | None = None, subject: str | None = None, request_id: str | None = None,
+        dataset: str | None = None, before: int | None = None, limit: int = 100,
+    ) -> list[SealedEvent]:
+        """Return the newest events that match every criterion given."""
+        criteria = {"action": action, "subject": subject, "request_id": request_id, "dataset": dataset}
+        given = {name: value for name, value in criteria.items() if value is not None}
+        return [_event(entry) for entry in await self._reader.find(given, before, limit)]
+
+    async def inclusion_proof(self, seq: int, size: int | None = None) -> InclusionProof:
+        """Prove that entry `seq` is among the first `size` (all, when not given)."""
+        known = self._sequencer.head.size
+        if size is not None and size > known:
+            raise NotFoundError(f"the ledger has {known} entries, not {size}")
+        return await self._prover.inclusion(seq, known if size is None else size)
+
+    async def consistency_proof(self, old: int, new: int) -> list[bytes]:
+        """Prove that the ledger of `new` entries begins with the ledger of `old`."""
+        return await self._prover.consistency(old, new)
+
+    async def checkpoint(self, size: int | None = None) -> bytes:
+        """Return the newest signed checkpoint (of at most `size` entries) as a C2SP signed note."""
+        note = await self._reader.checkpoint_before(2**62 if size is None else size)
+        if note is None:
+            raise NotFoundError("no checkpoint is published yet")
+        return note
+
+    async def publish_checkpoint(self) -> Checkpoint:
+        """Publish now."""
+        return await self._publisher.publish()
+
+    async def verify(self, progress: Progress | None = None, *, context: RequestContext | None = None) -> Report:
+        """Verify the whole ledger and seal what was found as `ledger_verified`; one at a time."""
+        if self.verification is not None and self.verification.report is None:
+            raise ConflictError("a verification is already running: wait for its report")
+
+        def seen(done: int, total: int) -> None:
+            self.verification = Verification(done, total)
+            if progress:
+                progress(done, total)
+
+        last, self.verification = self.verification, Verification(0, self.head().size)
+        try:
+            report = await self._verifier.verify(seen)
+        except BaseException:
+            self.verification = last
+            raise
+        self.verification = Verification(report.size, report.size, report)
+        metrics.FINDINGS.set(len(report.findings))
+        await self.record(self._verified(report, context))
+        return report
+
+    def _verified(self, report: Report, context: RequestContext | None) -> Event:
+        named = [{"kind": str(found.kind), "seq": found.seq, "last_seq": found.last_seq}
+                 for found in report.findings[:_EVENT_FINDINGS]]
+        return security_event(
+            self._clock, "ledger_verified", category="configuration", types=("info",), context=context,
+            outcome="failure" if report.verdict is Verdict.TAMPERED else "success",
+            grid={"ledger": {"findings": named, "size": report.size, "mode": str(report.mode),
+                             "holds_to": report.holds_to}},
+        )
+
+    async def _refuse_foreign_ledger(self) -> None:
+        streams = await self._reader.streams()
+        if streams and self._signer.name not in streams:
+            raise ForeignLedgerError(self._signer.name, ", ".join(streams))
+
+    async def _refuse_lost_history(self) -> None:
+        """Never sign a tree that does not extend the one we signed before."""
+        note = self._folder.latest()
+        if note is None:
+            return
+        last = open_checkpoint(note, self._signer.name, self._signer.verifier)
+        if last.size > self._sequencer.head.size:
+            raise ForkedLedgerError(self._signer.name, f"it ends before the {last.size} entries of our last checkpoint")
+        if (await self._prover.frontier_at(last.size)).root != last.root:
+            raise ForkedLedgerError(self._signer.name, f"its first {last.size} entries are not those we signed")
+
+
+def _event(entry: Entry) -> SealedEvent:
+    return SealedEvent(entry.seq, entry.recorded_at_us, readable(entry.payload), entry.entry_hash)
+
+
+def readable(payload: bytes) -> dict[str, Any]:
+    """Return a payload's event; an entry damaged beyond JSON reads as an empty one, verification names it."""
+    try:
+        event = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return {}
+    return event if isinstance(event, dict) else {}

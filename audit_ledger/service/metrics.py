@@ -1,0 +1,13 @@
+"""The ledger's figures for Prometheus."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ENTRIES = Counter("gridwarden_audit_ledger_entries_total", "Entries sealed")
+FAILURES = Counter("gridwarden_audit_ledger_failures_total", "Commits that failed; every waiting record was refused")
+REFUSED = Counter("gridwarden_audit_ledger_refused_total", "Records refused because the queue was full")
+COMMIT_SECONDS = Histogram(
+    "gridwarden_audit_ledger_commit_seconds", "One group commit",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5),
+)
+CHECKPOINT_SIZE = Gauge("gridwarden_audit_ledger_checkpoint_size", "Entries under the newest published checkpoint")
+FINDINGS = Gauge("gridwarden_audit_ledger_findings", "Findings of the last verification")

@@ -1,0 +1,80 @@
+"""Publishes signed checkpoints: first in the database, then outside it, then as an entry that says so.
+
+In that order a crash between the steps leaves the outside copy behind, never ahead, so it raises no false alarm.
+"""
+
+import asyncio
+import base64
+
+import structlog
+
+from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.canonical import payload_of
+from audit_ledger.domain.checkpoint import Checkpoint
+from audit_ledger.domain.columns import columns_of
+from audit_ledger.domain.note import NoteSigner
+from audit_ledger.service import metrics
+from audit_ledger.service.sequencer import Sequencer
+from audit_ledger.store.writer import LedgerWriter
+from shared_kernel.clock import Clock
+from shared_kernel.errors import UnavailableError
+from shared_kernel.events import security_event
+
+log = structlog.get_logger()
+
+_RETRY_S = 5.0
+
+
+class Publisher:
+    """Signs what the sequencer committed, every `every_s` seconds or `every_entries` entries, while there is news."""
+
+    def __init__(  # noqa: PLR0913 - its sources, its two destinations, its pace
+        self, sequencer: Sequencer, writer: LedgerWriter, folder: LedgerFolder, signer: NoteSigner, clock: Clock, *,
+        every_s: float, every_entries: int,
+    ) -> None:
+        self._sequencer, self._writer, self._folder, self._signer = sequencer, writer, folder, signer
+        self._clock, self._every_s, self._every_entries = clock, every_s, every_entries
+        self._size = 0
+        self._own = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._task = asyncio.create_task(self._run(), name="ledger publisher")
+
+    async def stop(self) -> None:
+        """Stop the rhythm; `publish` still works."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def publish(self) -> Checkpoint:
+        """Sign the tree as committed now and put it inside and outside the database."""
+        frontier = self._sequencer.frontier
+        checkpoint = Checkpoint(self._signer.name, frontier.size, frontier.root)
+        if frontier.size > self._size:
+            note = checkpoint.signed_by(self._signer)
+            await self._writer.store_checkpoint(frontier.size, self._clock.now_us(), note)
+            await asyncio.to_thread(self._folder.keep, note)
+            self._size, self._own = frontier.size, 0
+            metrics.CHECKPOINT_SIZE.set(frontier.size)
+        return checkpoint
+
+    async def _run(self) -> None:
+        while True:
+            await self._sequencer.wait_beyond(self._size + self._own, None)
+            await self._sequencer.wait_beyond(self._size + self._every_entries, self._every_s)
+            try:
+                await self._announce(await self.publish())
+            except UnavailableError as cause:
+                log.warning("checkpoint_not_published", reason=cause.detail)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _announce(self, checkpoint: Checkpoint) -> None:
+        event = security_event(
+            self._clock, "checkpoint_published", category="configuration", types=("info",),
+            grid={"ledger": {"size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode()}},
+        )
+        await self._sequencer.append(payload_of(event), columns_of(event))
+        self._own = 1  # the announcement itself is no news

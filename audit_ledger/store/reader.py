@@ -1,0 +1,96 @@
+"""Reading entries, tree nodes and checkpoints of one stream, with the reader's role."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from audit_ledger.domain.columns import Columns
+from audit_ledger.domain.head import Entry, Head
+from audit_ledger.domain.merkle import TILE_HEIGHT, Subtree
+from audit_ledger.store.faults import driver_errors
+from audit_ledger.store.snapshot import Snapshot
+
+_ENTRY = ("seq, recorded_at_us, prev_hash, entry_hash, payload, "
+          "action, subject, request_id, dataset, outcome, event_time")
+_TILE = 1 << TILE_HEIGHT
+
+
+class LedgerReader:
+    """Answers from committed rows only."""
+
+    def __init__(self, pool: asyncpg.Pool, stream: str) -> None:
+        self._pool = pool
+        self.stream = stream
+
+    async def streams(self) -> list[str]:
+        """Return the names of the ledgers in this database."""
+        return [row[0] for row in await self._fetch("SELECT stream FROM audit_ledger.heads ORDER BY stream")]
+
+    async def head(self) -> Head | None:
+        """Return the stored head, None when the database does not know the stream."""
+        rows = await self._fetch("SELECT size, entry_hash FROM audit_ledger.heads WHERE stream = $1", self.stream)
+        return Head(*rows[0]) if rows else None
+
+    async def last_entry(self) -> Head:
+        """Return the head as the entries themselves tell it."""
+        rows = await self._fetch(
+            "SELECT seq + 1, entry_hash FROM audit_ledger.entries WHERE stream = $1 ORDER BY seq DESC LIMIT 1",
+            self.stream)
+        return Head(*rows[0]) if rows else Head()
+
+    async def entries(self, after: int, limit: int) -> list[Entry]:
+        """Return entries from position `after` on, in order."""
+        rows = await self._fetch(
+            f"SELECT {_ENTRY} FROM audit_ledger.entries WHERE stream = $1 AND seq >= $2 ORDER BY seq LIMIT $3",  # noqa: S608 - constant columns
+            self.stream, after, limit)
+        return [_entry(row) for row in rows]
+
+    async def find(self, criteria: dict[str, str], before: int | None, limit: int) -> list[Entry]:
+        """Return the newest entries whose columns equal all criteria; the keys are names of `Columns`."""
+        wanted = {name: value for name, value in criteria.items() if name in Columns._fields}
+        tests = "".join(f" AND {name} = ${place}" for place, name in enumerate(wanted, start=4))
+        rows = await self._fetch(
+            f"SELECT {_ENTRY} FROM audit_ledger.entries WHERE stream = $1 AND seq < $2{tests} "  # noqa: S608 - names of Columns
+            "ORDER BY seq DESC LIMIT $3",
+            self.stream, before if before is not None else 2**63 - 1, limit, *wanted.values())
+        return [_entry(row) for row in rows]
+
+    async def checkpoint_before(self, size: int) -> bytes | None:
+        """Return the newest signed checkpoint of at most `size` entries."""
+        rows = await self._fetch(
+            "SELECT note FROM audit_ledger.checkpoints WHERE stream = $1 AND size <= $2 ORDER BY size DESC LIMIT 1",
+            self.stream, size)
+        return bytes(rows[0][0]) if rows else None
+
+    async def nodes(self, places: Sequence[Subtree]) -> list[bytes | None]:
+        """Return stored hashes: leaves from the entries, the others from the subtrees; None where there is none."""
+        found: dict[Subtree, bytes] = {}
+        for level, first in sorted({(place.level, place.index // _TILE) for place in places}):
+            rows = await self._fetch(
+                "SELECT seq, entry_hash FROM audit_ledger.entries WHERE stream = $1 AND 0 = $2::int AND seq >= $3 "
+                "AND seq < $4" if level == 0 else
+                "SELECT index, hash FROM audit_ledger.subtrees WHERE stream = $1 AND level = $2 AND index >= $3 "
+                "AND index < $4",
+                self.stream, level, first * _TILE, (first + 1) * _TILE)
+            found.update({Subtree(level, row[0]): row[1] for row in rows})
+        return [found.get(place) for place in places]
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """Open one unchanging view of the whole ledger, for a verification."""
+        with driver_errors():
+            async with (
+                self._pool.acquire(timeout=10) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield Snapshot(connection, self.stream)
+
+    async def _fetch(self, query: str, *values: Any) -> list[Any]:  # noqa: ANN401 - SQL values
+        with driver_errors():
+            return list(await self._pool.fetch(query, *values))
+
+
+def _entry(row: Any) -> Entry:  # noqa: ANN401 - asyncpg is untyped
+    return Entry(row[0], row[1], row[2], row[3], row[4], Columns(*row[5:]))

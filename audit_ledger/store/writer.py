@@ -1,0 +1,105 @@
+"""The only hand that writes entries: one connection, one advisory lock, one transaction a batch."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import asyncpg
+
+from audit_ledger.domain.errors import AnotherSequencerError, ForkedLedgerError, LedgerDownError, LedgerStoppedError
+from audit_ledger.domain.head import Head
+from audit_ledger.domain.merkle import Subtree
+from audit_ledger.store.faults import driver_errors
+
+ENTRY_COLUMNS = ("stream", "seq", "recorded_at_us", "prev_hash", "entry_hash", "payload",
+                 "action", "subject", "request_id", "dataset", "outcome", "event_time")
+
+Sealed = tuple[Head, list[tuple[Subtree, bytes]]]
+"""What a batch leads to: the new head and the subtrees it completed."""
+
+
+class LedgerWriter:
+    """Appends to one stream; holds the stream's advisory lock as long as its connection lives."""
+
+    def __init__(self, pool: asyncpg.Pool, stream: str) -> None:
+        self._pool = pool
+        self.stream = stream
+        self._connection: Any = None
+
+    async def lead(self) -> Head:
+        """Take the lock and return the stored head; AnotherSequencerError while somebody else holds it."""
+        await self.release()
+        with driver_errors():
+            connection = await self._pool.acquire(timeout=10)
+            try:
+                return await self._take_lock(connection)
+            except BaseException:
+                await self._pool.release(connection)
+                raise
+
+    async def _take_lock(self, connection: Any) -> Head:  # noqa: ANN401 - asyncpg is untyped
+        locked = await connection.fetchval(
+            "SELECT pg_try_advisory_lock(hashtextextended('gridwarden.ledger.' || $1, 0))", self.stream)
+        if not locked:
+            raise AnotherSequencerError(self.stream)
+        await connection.execute(
+            "INSERT INTO audit_ledger.heads VALUES ($1, 0, decode(repeat('00', 32), 'hex')) ON CONFLICT DO NOTHING",
+            self.stream)
+        found = await connection.fetchrow(
+            "SELECT size, entry_hash FROM audit_ledger.heads WHERE stream = $1", self.stream)
+        self._connection = connection
+        return Head(*found)
+
+    async def append(
+        self, expected: Head, rows: Iterable[tuple[Any, ...]], sealed: Callable[[], Sealed],
+    ) -> Sealed:
+        """Store a batch after `expected`, all or nothing, and return what it led to.
+
+        `rows` is consumed while it streams to the server, so the hashing of a batch overlaps its storing; `sealed` is
+        asked when it is drained. ForkedLedgerError: the head or a position is not ours any more, nothing was stored.
+        LedgerDownError: unknown whether it was stored; take the lead again to learn it.
+        """
+        connection = self._connection
+        if connection is None:
+            raise LedgerStoppedError
+        with driver_errors():
+            try:
+                async with connection.transaction():
+                    await connection.copy_records_to_table(
+                        "entries", schema_name="audit_ledger", columns=ENTRY_COLUMNS, records=rows)
+                    head, subtrees = sealed()
+                    await self._move_head(connection, expected, head)
+                    if subtrees:
+                        await connection.copy_records_to_table(
+                            "subtrees", schema_name="audit_ledger",
+                            records=[(self.stream, place.level, place.index, held) for place, held in subtrees])
+            except asyncpg.UniqueViolationError as cause:
+                raise ForkedLedgerError(self.stream, "a position we were about to fill is taken") from cause
+        return head, subtrees
+
+    async def _move_head(self, connection: Any, expected: Head, head: Head) -> None:  # noqa: ANN401 - asyncpg
+        moved = await connection.execute(
+            "UPDATE audit_ledger.heads SET size = $4, entry_hash = $5 "
+            "WHERE stream = $1 AND size = $2 AND entry_hash = $3",
+            self.stream, expected.size, expected.entry_hash, head.size, head.entry_hash)
+        if moved != "UPDATE 1":
+            raise ForkedLedgerError(self.stream, f"its head is not entry {expected.size - 1} any more")
+
+    async def store_checkpoint(self, size: int, at_us: int, note: bytes) -> None:
+        """Store a signed checkpoint; the first one of a size stays."""
+        with driver_errors():
+            await self._pool.execute(
+                "INSERT INTO audit_ledger.checkpoints VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                self.stream, size, at_us, note)
+
+    async def release(self) -> None:
+        """Give lock and connection back; a connection that cannot say goodbye is closed, which frees the lock too."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            with driver_errors():
+                await connection.execute("SELECT pg_advisory_unlock_all()", timeout=5)
+        except LedgerDownError:
+            connection.terminate()
+        finally:
+            await self._pool.release(connection)
