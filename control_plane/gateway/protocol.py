@@ -180,14 +180,14 @@ class StrictProtocol(HttpToolsProtocol):
         self._refuse(RefusedHeadError(408, "slow-body"))
 
     def _refuse(self, refusal: RefusedHeadError) -> None:
-        """Answer once and close; in the middle of another answer, only close."""
+        """Answer and close; only close where an answer began, for a request gets one, and never another one's."""
         self._disarm()
         metrics.REFUSED.labels(refusal.reason).inc()
         _log.info("connection_refused", reason=refusal.reason, source_ip=self.client[0] if self.client else None)
         if self.transport.is_closing():
             return
-        is_mid_answer = self._is_answering() and (self.cycle.response_started or not self._in_body)
-        if not is_mid_answer:
+        has_answer = self.cycle.response_started if self._in_body else self._is_answering()
+        if not has_answer:
             self.transport.write(_rendered(refusal))
         if self.cycle is not None:
             self.cycle.disconnected = True

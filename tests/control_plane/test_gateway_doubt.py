@@ -46,8 +46,9 @@ async def test_a_silent_policy_engine_denies_after_its_deadline() -> None:
 
 
 @pytest.mark.parametrize("answer", [
-    None, {}, True, "true", Ruling(allow="true"), Ruling(allow=1), Ruling(allow=None), Ruling(True, obligations=None),
-    Ruling(True, revision=None), Ruling(True, reasons=None), Ruling(True, reasons=[1]), b"<html>200 OK</html>",
+    None, {}, True, "true", b"<html>200 OK</html>",
+    Ruling(allow="true"), Ruling(allow=1), Ruling(allow=None), Ruling(allow=True, obligations=None),
+    Ruling(allow=True, revision=None), Ruling(allow=True, reasons=None), Ruling(allow=True, reasons=[1]),
 ])
 async def test_a_malformed_decision_denies(answer: Any) -> None:
     async def nonsense(_question: Any) -> Any:

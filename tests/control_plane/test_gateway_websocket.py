@@ -1,5 +1,7 @@
 """Websockets pass the same gate: measured elsewhere, middleware that sees only http lets them by."""
 
+from typing import Any
+
 import pytest
 from starlette.websockets import WebSocket
 
@@ -7,7 +9,7 @@ from shared_kernel.endpoint import Endpoint
 from tests.control_plane.gateway_city import BrokenLedger, City, ask
 
 VIEWER = {"Authorization": "Bearer viewer"}
-WORDS = {"websocket.http.response": {}}
+WORDS: dict[str, Any] = {"websocket.http.response": {}}
 
 
 async def test_a_websocket_with_a_token_is_accepted_with_a_permit() -> None:

@@ -1,0 +1,280 @@
+"""Attacks from a raw socket on the server we ship: what no well-behaved client would send."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from control_plane.gateway.protocol import StrictProtocol
+from control_plane.gateway.server import server_config
+from tests.control_plane.gateway_city import City
+
+TOKEN = b"Authorization: Bearer admin\r\n"
+HOST = b"Host: gridwarden.test\r\n"
+
+
+class Impatient(StrictProtocol):
+    """The protocol with short deadlines."""
+
+    head_timeout_s = 0.4
+    body_timeout_s = 0.4
+
+
+class Running:
+    """A gateway behind a real socket, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.city = City()
+        config = server_config(self.city.gateway(), host="127.0.0.1", port=0, protocol=Impatient)
+        self.server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self.server.run, daemon=True)
+        self._thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        self.port: int = self.server.servers[0].sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self.server.should_exit = True
+        self._thread.join(10)
+
+    def say(self, *parts: bytes, pause_s: float = 0.0) -> bytes:
+        """Send parts, then read until the server closes or falls silent for a second."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as sock:
+            answer = b""
+            with contextlib.suppress(OSError):
+                for part in parts:
+                    sock.sendall(part)
+                    time.sleep(pause_s)
+            with contextlib.suppress(OSError):
+                while data := sock.recv(65_536):
+                    answer += data
+            return answer
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """Run one gateway for the module."""
+    found = Running()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def quiet(running: Running) -> Running:
+    """Forget what earlier tests left in the ledger."""
+    running.city.ledger.events.clear()
+    running.city.contexts.clear()
+    return running
+
+
+def get(target: bytes, more: bytes = b"", version: bytes = b"HTTP/1.1", method: bytes = b"GET") -> bytes:
+    return method + b" " + target + b" " + version + b"\r\n" + HOST + TOKEN + more + b"\r\n"
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+REFUSED: dict[str, tuple[bytes, int]] = {
+    "absolute-form": (get(b"http://gridwarden.test/admin/users"), 400),
+    "absolute-form with a foreign authority": (get(b"http://evil.test/admin/users"), 400),
+    "fragment": (get(b"/admin/users#x"), 400),
+    "asterisk": (get(b"*", method=b"OPTIONS"), 400),
+    "no leading slash": (get(b"admin/users"), 400),
+    "encoded slash": (get(b"/admin%2fusers"), 400),
+    "control character": (get(b"/admin/users%0a"), 400),
+    "double slash": (get(b"//admin/users"), 400),
+    "dot segment": (get(b"/x/../admin/users"), 400),
+    "backslash": (get(b"/admin\\users"), 400),
+    "raw non-ASCII": (get(b"/admin/\xc3\xa9"), 400),
+    "two hosts": (get(b"/admin/users", HOST), 400),
+    "no host": (b"GET /admin/users HTTP/1.1\r\n" + TOKEN + b"\r\n", 400),
+    "empty host": (b"GET /admin/users HTTP/1.1\r\nHost:\r\n" + TOKEN + b"\r\n", 400),
+    "unreadable host": (b"GET /admin/users HTTP/1.1\r\nHost: a b\r\n" + TOKEN + b"\r\n", 400),
+    "two authorizations": (get(b"/admin/users", TOKEN), 400),
+    "length and chunked": (get(b"/public", b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", method=b"POST")
+                           + b"0\r\n\r\n", 400),
+    "chunked and length": (get(b"/public", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", method=b"POST")
+                           + b"0\r\n\r\n", 400),
+    "two lengths": (get(b"/public", b"Content-Length: 5\r\nContent-Length: 5\r\n", method=b"POST") + b"hello", 400),
+    "signed length": (get(b"/public", b"Content-Length: +5\r\n", method=b"POST") + b"hello", 400),
+    "other transfer coding": (get(b"/public", b"Transfer-Encoding: gzip, chunked\r\n", method=b"POST"), 400),
+    "unknown transfer coding": (get(b"/public", b"Transfer-Encoding: xchunked\r\n", method=b"POST"), 400),
+    "space before colon": (get(b"/public", b"Transfer-Encoding : chunked\r\n", method=b"POST"), 400),
+    "chunked in 1.0": (get(b"/public", b"Transfer-Encoding: chunked\r\n", b"HTTP/1.0", b"POST"), 400),
+    "bare LF after the request line": (b"GET /admin/users HTTP/1.1\n" + HOST + TOKEN + b"\r\n", 400),
+    "bare LF after a field": (b"GET /admin/users HTTP/1.1\r\nHost: a\n" + TOKEN + b"\r\n", 400),
+    "bare LF at the end": (b"GET /admin/users HTTP/1.1\r\n" + HOST + TOKEN + b"\n", 400),
+    "bare CR": (get(b"/admin/users", b"X: a\rb\r\n"), 400),
+    "folded field": (get(b"/admin/users", b"A: b\r\n c\r\n"), 400),
+    "NUL in a field": (get(b"/admin/users", b"A: b\x00c\r\n"), 400),
+    "nameless field": (get(b"/admin/users", b": b\r\n"), 400),
+    "field without a colon": (get(b"/admin/users", b"abc\r\n"), 400),
+    "unknown method": (get(b"/admin/users", method=b"FOO"), 400),
+    "method in lower case": (get(b"/admin/users", method=b"get"), 400),
+    "TRACE": (get(b"/admin/users", method=b"TRACE"), 501),
+    "CONNECT": (get(b"evil.test:443", method=b"CONNECT"), 501),
+    "PROPFIND": (get(b"/admin/users", method=b"PROPFIND"), 501),
+    "HTTP/0.9": (b"GET /admin/users\r\n\r\n", 505),
+    "HTTP/2.0": (get(b"/admin/users", version=b"HTTP/2.0"), 505),
+    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "TLS on a plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+    "long head": (get(b"/admin/users", b"A: " + b"a" * 17_000 + b"\r\n"), 431),
+    "long head in many fields": (get(b"/admin/users", b"".join(b"A%d: %s\r\n" % (n, b"a" * 300) for n in range(60))),
+                                 431),
+    "long head without an end": (b"GET /admin/users HTTP/1.1\r\nA: " + b"a" * 40_000, 431),
+    "empty lines without an end": (b"\r\n" * 10_000, 431),
+    "many fields": (get(b"/admin/users", b"".join(b"A%d: b\r\n" % n for n in range(100))), 431),
+    "long target": (get(b"/" + b"a" * 17_000), 431),
+    "compressed body": (get(b"/public", b"Content-Encoding: gzip\r\nContent-Length: 2\r\n", method=b"POST")
+                        + b"\x1f\x8b", 415),
+    "upgrade with a body": (get(b"/stream", b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n")
+                            + b"ab", 400),
+}
+
+
+@pytest.mark.parametrize("attack", REFUSED)
+def test_a_request_no_honest_client_sends_is_refused(quiet: Running, attack: str) -> None:
+    raw, status = REFUSED[attack]
+
+    answer = quiet.say(raw)
+
+    assert statuses(answer) == [status]
+    assert b"application/problem+json" in answer
+    assert quiet.city.contexts == []
+    assert quiet.city.ledger.events == []
+
+
+def test_an_honest_request_is_answered(quiet: Running) -> None:
+    answer = quiet.say(get(b"/admin/users", b"Connection: close\r\n"))
+
+    assert statuses(answer) == [200]
+    assert b"\r\nserver:" not in answer.lower()
+    assert b"\r\nx-request-id: " in answer
+
+
+def test_pipelined_requests_are_each_decided(quiet: Running) -> None:
+    answer = quiet.say(get(b"/admin/users") + get(b"/nowhere") + get(b"/admin/users", b"Connection: close\r\n"))
+
+    assert statuses(answer) == [200, 404, 200]
+    assert len(quiet.city.ledger.events) == 3
+
+
+def test_what_follows_a_refused_request_is_never_parsed(quiet: Running) -> None:
+    smuggled = get(b"/admin/users")
+
+    answer = quiet.say(get(b"/public", b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", method=b"POST")
+                       + b"0\r\n\r\n" + smuggled)
+
+    assert statuses(answer) == [400]
+    assert quiet.city.contexts == []
+
+
+def test_what_follows_connection_close_is_never_parsed(quiet: Running) -> None:
+    answer = quiet.say(get(b"/public", b"Connection: close\r\n") + get(b"/admin/users"))
+
+    assert statuses(answer) == [200]
+    assert len(quiet.city.contexts) == 1
+
+
+def test_an_h2c_upgrade_is_ignored_and_what_follows_it_never_parsed(quiet: Running) -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+    answer = quiet.say(get(b"/public", upgrade) + get(b"/admin/users"), get(b"/admin/users"), pause_s=0.1)
+
+    assert statuses(answer) == [200]
+    assert b"101 Switching" not in answer
+    assert len(quiet.city.contexts) == 1
+
+
+def test_a_trailer_cannot_bring_a_credential(quiet: Running) -> None:
+    chunked = b"POST /public HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+
+    answer = quiet.say(chunked, b"2\r\nhi\r\n0\r\n" + TOKEN + b"X-User: admin\r\n\r\n", pause_s=0.05)
+
+    assert statuses(answer) == [200]
+    assert quiet.city.contexts[0].principal.subject == "anonymous"
+
+
+@pytest.mark.parametrize(("path", "status"), [(b"/public", 431), (b"/nowhere", 404)])
+def test_endless_trailers_are_cut_off_with_one_answer(quiet: Running, path: bytes, status: int) -> None:
+    chunked = get(path, b"Transfer-Encoding: chunked\r\n", method=b"POST")
+    started = time.monotonic()
+
+    answer = quiet.say(chunked + b"0\r\n", *(b"A: " + b"a" * 9_000 + b"\r\n" for _ in range(6)), pause_s=0.02)
+
+    assert statuses(answer) == [status]
+    assert time.monotonic() - started < 0.4
+
+
+def test_a_lying_chunk_size_is_refused_while_the_body_is_read(quiet: Running) -> None:
+    chunked = get(b"/public", b"Transfer-Encoding: chunked\r\n", method=b"POST")
+
+    answer = quiet.say(chunked + b"0x2\r\nhi\r\n0\r\n\r\n")
+
+    assert statuses(answer) == [400]
+
+
+def test_more_body_than_the_route_takes_is_413(quiet: Running) -> None:
+    chunked = get(b"/public", b"Transfer-Encoding: chunked\r\n", method=b"POST")
+
+    answer = quiet.say(chunked + b"64\r\n" + b"x" * 100 + b"\r\n0\r\n\r\n")
+
+    assert statuses(answer) == [413]
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize("parts", [
+    (b"",), (b"GET /admin/us",), (b"GET /admin/users HTTP/1.1\r\nHost: a\r\n", b"A", b"B", b"C"),
+])
+def test_a_slow_head_is_not_waited_for(quiet: Running, parts: tuple[bytes, ...]) -> None:
+    started = time.monotonic()
+
+    answer = quiet.say(*parts, pause_s=0.2)
+
+    assert statuses(answer) == [408]
+    assert time.monotonic() - started < 1.5
+
+
+def test_a_slow_body_is_not_waited_for(quiet: Running) -> None:
+    head = get(b"/public", b"Content-Length: 60\r\n", method=b"POST")
+
+    answer = quiet.say(head, *([b"x"] * 6), pause_s=0.12)
+
+    assert statuses(answer) == [408]
+
+
+def test_a_refusal_is_a_problem_with_a_request_id(quiet: Running) -> None:
+    head, _, body = quiet.say(get(b"http://x/")).partition(b"\r\n\r\n")
+
+    problem = json.loads(body)
+
+    assert problem["type"] == "urn:gridwarden:problem:malformed-request"
+    assert problem["request_id"].encode() in head
+    assert b"connection: close" in head
+
+
+def test_a_websocket_with_a_token_is_served(quiet: Running) -> None:
+    token = {"Authorization": "Bearer viewer"}
+
+    with connect(f"ws://127.0.0.1:{quiet.port}/stream", additional_headers=token) as stream:
+        assert stream.recv() == "hello"
+
+    assert quiet.city.contexts[0].permit == 0
+
+
+@pytest.mark.parametrize(("path", "status"), [("/stream", 401), ("/stream%2f", 400), ("//stream", 400)])
+def test_a_websocket_that_may_not_be_opened_is_refused_with_a_status(quiet: Running, path: str, status: int) -> None:
+    with pytest.raises(InvalidStatus) as refused, connect(f"ws://127.0.0.1:{quiet.port}{path}"):
+        pass
+
+    assert refused.value.response.status_code == status
+    assert quiet.city.contexts == []
