@@ -1,1 +1,7 @@
-"""The service floor of identity."""
+"""The service floor of identity: the provider and what it takes and gives."""
+
+from identity.service.foundation import Lifetimes
+from identity.service.provider import IdentityProvider
+from identity.service.registry import Registration
+
+__all__ = ["IdentityProvider", "Lifetimes", "Registration"]

@@ -1,0 +1,79 @@
+"""Which names people, clients and roles may have, and how an address counts for lockout."""
+
+import ipaddress
+import re
+import unicodedata
+
+from shared_kernel.errors import UnprocessableError
+
+MIN_PASSWORD = 12
+MAX_PASSWORD_BYTES = 1_024
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
+_CLIENT_ID = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
+_ROLE = re.compile(r"[a-z][a-z0-9_]{1,63}", re.ASCII)
+_SCOPE = re.compile(r"[!#-\[\]-~]{1,64}", re.ASCII)
+_SHOWN = 64
+
+
+def account_name(text: str) -> str:
+    """Return the name as it is stored and compared: compatibility-folded, lower-case, trimmed."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def is_account_name(name: str) -> bool:
+    """Whether an account can have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def shown_name(text: str) -> str:
+    """Return an attempted name for the record: bounded and printable."""
+    return "".join(char if char.isprintable() else "?" for char in text[:_SHOWN])
+
+
+def new_account_name(text: str) -> str:
+    """Return a name fit for a new account; raise UnprocessableError."""
+    name = account_name(text)
+    if not is_account_name(name):
+        raise UnprocessableError("name must be 1 to 64 of a-z 0-9 . _ @ + - and start with a letter or digit")
+    return name
+
+
+def new_password(text: str) -> str:
+    """Return a password fit for an account (NIST SP 800-63B 3.1.1.2: length, not composition)."""
+    if len(text) < MIN_PASSWORD or len(text.encode()) > MAX_PASSWORD_BYTES:
+        raise UnprocessableError(f"password must have at least {MIN_PASSWORD} characters and at most 1024 bytes")
+    return text
+
+
+def new_roles(roles: frozenset[str]) -> frozenset[str]:
+    """Return roles with well-formed names; raise UnprocessableError."""
+    for role in sorted(roles):
+        if not _ROLE.fullmatch(role):
+            raise UnprocessableError(f"{role[:_SHOWN]!r} is not a role name: use a-z, 0-9 and _")
+    return roles
+
+
+def new_scopes(scopes: frozenset[str]) -> frozenset[str]:
+    """Return scope values the protocol can spell (RFC 6749 section 3.3); raise UnprocessableError."""
+    for scope in sorted(scopes):
+        if not _SCOPE.fullmatch(scope):
+            raise UnprocessableError(f"{scope[:_SHOWN]!r} is not a scope value")
+    return scopes
+
+
+def new_client_id(text: str) -> str:
+    """Return a client id that can never be mistaken for a person's id (RFC 9068 section 5): it starts with a letter."""
+    if not _CLIENT_ID.fullmatch(text):
+        raise UnprocessableError("client id must be 1 to 64 of a-z 0-9 - and start with a letter")
+    return text
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one address: an IPv4 address, or the /64 one IPv6 subscriber owns."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)

@@ -1,0 +1,90 @@
+"""The machine's side of OAuth: token, introspection, revocation, userinfo, keys and discovery, as plain JSON."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from identity.domain.key_ring import JWKS_MAX_AGE_S
+from identity.domain.oauth_errors import OAuthError
+from identity.http.forms import form_pairs
+from identity.service import IdentityProvider
+from shared_kernel.context import context_of
+from shared_kernel.errors import InvalidInputError
+from shared_kernel.principal import PrincipalKind
+
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_PUBLIC = {"Cache-Control": f"public, max-age={JWKS_MAX_AGE_S}", "Access-Control-Allow-Origin": "*"}
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON answer that nobody keeps."""
+    return Response(orjson.dumps(value), status, {**_NO_STORE, **(headers or {})}, "application/json")
+
+
+class ProtocolRoutes:
+    """Handlers of the OAuth endpoints that browsers do not visit."""
+
+    def __init__(self, provider: IdentityProvider) -> None:
+        self._provider = provider
+
+    async def discovery(self, _: Request) -> Response:
+        """Serve the metadata (OIDC Discovery 4, RFC 8414 3)."""
+        return json_response(self._provider.metadata(), headers=_PUBLIC)
+
+    async def jwks(self, _: Request) -> Response:
+        """Serve the public keys (RFC 7517 5)."""
+        return json_response(self._provider.jwks(), headers=_PUBLIC)
+
+    async def token(self, request: Request) -> Response:
+        """Serve the token endpoint (RFC 6749 3.2)."""
+        return await self._answer(request, self._provider.token)
+
+    async def introspect(self, request: Request) -> Response:
+        """Serve introspection (RFC 7662)."""
+        return await self._answer(request, self._provider.introspect)
+
+    async def revoke(self, request: Request) -> Response:
+        """Serve revocation (RFC 7009)."""
+        return await self._answer(request, self._provider.revoke)
+
+    async def userinfo(self, request: Request) -> Response:
+        """Serve the claims about the person behind the token (OIDC Core 5.3)."""
+        principal = context_of(request.scope).principal
+        if principal.kind is not PrincipalKind.PERSON:
+            return json_response({"error": "invalid_token"}, 401, {"WWW-Authenticate": "Bearer"})
+        if "openid" not in principal.scopes:
+            challenge = 'Bearer error="insufficient_scope", scope="openid"'
+            return json_response({"error": "insufficient_scope"}, 403, {"WWW-Authenticate": challenge})
+        claims: dict[str, Any] = {"sub": principal.subject, "roles": sorted(principal.roles)}
+        if "profile" in principal.scopes:
+            claims |= {"name": principal.name, "preferred_username": principal.name}
+        return json_response(claims)
+
+    async def _answer(self, request: Request, ask: Callable[..., Awaitable[object]]) -> Response:
+        authorization = request.headers.get("authorization")
+        try:
+            pairs = await _pairs(request)
+            found = await ask(authorization, pairs, context_of(request.scope))
+        except OAuthError as error:
+            return _refusal(error, authorization)
+        return json_response(found if found is not None else {})
+
+
+async def _pairs(request: Request) -> list[tuple[str, str]]:
+    if request.url.query:
+        raise OAuthError("invalid_request", "parameters belong in the body, never in the URL (RFC 6749 2.3.1)")
+    if len(request.headers.getlist("authorization")) > 1:
+        raise OAuthError("invalid_request", "two Authorization headers")
+    try:
+        return await form_pairs(request)
+    except InvalidInputError as error:
+        raise OAuthError("invalid_request", error.detail) from error
+
+
+def _refusal(error: OAuthError, authorization: str | None) -> Response:
+    is_challenged = error.status == 401 and authorization is not None  # noqa: PLR2004 - RFC 6749 5.2
+    headers = {"WWW-Authenticate": 'Basic realm="gridwarden"'} if is_challenged else {}
+    return json_response({"error": error.code, "error_description": error.description}, error.status, headers)

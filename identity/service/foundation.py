@@ -1,0 +1,38 @@
+"""What every desk of the provider stands on: tables, journal, time, keys, and how long things live."""
+
+from dataclasses import dataclass
+
+from identity.domain.tokens import Mint
+from identity.service.grant_states import GrantStates
+from identity.service.journal import Journal
+from identity.store.database import Database
+from shared_kernel.clock import Clock
+
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds from issue to expiry. A code lives a minute (RFC 6749 4.1.2 allows ten)."""
+
+    code_s: int = 60
+    access_s: int = 600
+    refresh_s: int = 43_200
+    session_s: int = 43_200
+    refresh_grace_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """Shared by the desks, owned by the provider."""
+
+    database: Database
+    journal: Journal
+    clock: Clock
+    mint: Mint
+    states: GrantStates
+    lifetimes: Lifetimes
+
+    def now_us(self) -> int:
+        """Return the time."""
+        return self.clock.now_us()

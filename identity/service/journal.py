@@ -1,0 +1,68 @@
+"""What identity tells the ledger, before anything takes effect: one ECS document a fact.
+
+`user` is who acted, `user.target` on whom; OAuth details stand under `grid.oauth`. Never a secret, never a token.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from identity.domain.records import User
+from shared_kernel.clock import Clock
+from shared_kernel.context import RequestContext
+from shared_kernel.events import Recorder, security_event
+from shared_kernel.principal import Principal
+
+ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "user_login": ("authentication", ("start",)),
+    "user_logout": ("authentication", ("end",)),
+    "token_issued": ("session", ("start",)),
+    "token_refused": ("authentication", ("info",)),
+    "token_revoked": ("session", ("end",)),
+    "code_replayed": ("authentication", ("info",)),
+    "refresh_replayed": ("authentication", ("info",)),
+    "sessions_revoked": ("session", ("end",)),
+    "account_locked": ("iam", ("user", "change")),
+    "account_unlocked": ("iam", ("user", "change")),
+    "user_created": ("iam", ("user", "creation")),
+    "role_granted": ("iam", ("user", "change")),
+    "role_revoked": ("iam", ("user", "change")),
+    "client_created": ("iam", ("admin", "creation")),
+    "consent_granted": ("iam", ("user", "change")),
+}
+
+Fields = Mapping[str, Any]
+
+
+class Journal:
+    """Writes identity's events through the recorder; raises UnavailableError when they cannot be sealed."""
+
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+        self._recorder = recorder
+        self._clock = clock
+
+    async def seal(self, action: str, *, context: RequestContext | None = None,  # noqa: PLR0913 - an event's parts
+                   user: Fields | None = None, reason: str | None = None, outcome: str = "success", grid: Fields | None = None) -> None:
+        """Seal one event; `user` replaces the principal of the context."""
+        category, types = ACTIONS[action]
+        sections: dict[str, Any] = {"grid": dict(grid)} if grid else {}
+        event = security_event(self._clock, action, category=category, types=types, outcome=outcome, reason=reason,
+                               context=context, **sections)
+        if user is not None:
+            event["user"] = dict(user)
+        await self._recorder.record(event)
+
+
+def described(user: User) -> dict[str, Any]:
+    """Return a person as an event names one."""
+    return {"id": user.id, "name": user.name, "roles": sorted(user.roles)}
+
+
+def acting(by: str | Principal, target: User | None = None, **changes: object) -> dict[str, Any]:
+    """Return `user` with who acted, on whom, and what became different."""
+    found: dict[str, Any] = {"id": by, "name": by} if isinstance(by, str) else {
+        "id": by.subject, "name": by.name, "roles": sorted(by.roles)}
+    if target is not None:
+        found["target"] = described(target)
+    if changes:
+        found["changes"] = changes
+    return found

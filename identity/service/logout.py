@@ -1,0 +1,58 @@
+"""Ending a session, on the person's own word (OpenID Connect RP-Initiated Logout 1.0)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from identity.domain.authorization import response_url
+from identity.domain.oauth_errors import UntrustedRedirectError
+from identity.domain.records import Session
+from identity.service.foundation import Foundation
+from identity.service.registry import Registry
+from shared_kernel.context import RequestContext
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """Where the browser goes after the logout; None means our own page."""
+
+    redirect_uri: str | None
+    url: str | None
+
+
+class LogoutDesk:
+    """Ends sessions."""
+
+    def __init__(self, foundation: Foundation, registry: Registry) -> None:
+        self._foundation = foundation
+        self._registry = registry
+
+    async def farewell(self, parameters: Mapping[str, str], broken: frozenset[str]) -> Farewell:
+        """Return where a logout request may lead; raise UntrustedRedirectError for an unregistered place."""
+        if broken:
+            raise UntrustedRedirectError("a parameter stands twice or holds control characters")
+        uri = parameters.get("post_logout_redirect_uri")
+        client_id = self._named_client(parameters)
+        if uri is None:
+            return Farewell(None, None)
+        client = await self._registry.get(client_id) if client_id else None
+        if client is None or uri not in client.post_logout_redirect_uris:
+            raise UntrustedRedirectError("this post_logout_redirect_uri is not registered for this client")
+        return Farewell(uri, response_url(uri, {"state": parameters["state"]}) if "state" in parameters else uri)
+
+    def _named_client(self, parameters: Mapping[str, str]) -> str | None:
+        client_id, hint = parameters.get("client_id"), parameters.get("id_token_hint")
+        hinted = self._foundation.mint.client_of_hint(hint) if hint else None
+        if hint and (hinted is None or client_id not in {None, hinted}):
+            raise UntrustedRedirectError("id_token_hint is not an ID token of ours for this client")
+        return hinted or client_id
+
+    async def end(self, session: Session, context: RequestContext) -> None:
+        """End the session and kill its grants."""
+        now_us = self._foundation.now_us()
+        async with self._foundation.database.begin() as tables:
+            if await tables.sessions.end(session.id, now_us):
+                await tables.grants.revoke_of_session(session.id, "user_logout", now_us)
+                await self._foundation.journal.seal(
+                    "user_logout", context=context, user={"id": session.user_id, "name": session.user_name},
+                    grid={"oauth": {"sid": session.id}})
+        self._foundation.states.forget()

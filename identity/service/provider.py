@@ -1,0 +1,206 @@
+"""The identity provider: one front for the desks behind it, and the promises the rest of the city wires."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from identity.adapters.key_files import KeyFiles
+from identity.domain.interactions import Interaction, Purpose, seal, unseal
+from identity.domain.naming import shown_name
+from identity.domain.oauth_errors import OAuthError
+from identity.domain.opaque import Opaque
+from identity.domain.parameters import unique
+from identity.domain.records import Client, Session, User
+from identity.domain.tokens import Mint
+from identity.service.accounts import Accounts, Actor
+from identity.service.authenticator import Authenticator
+from identity.service.authorization import AuthorizationDesk
+from identity.service.foundation import Foundation, Lifetimes
+from identity.service.grant_states import GrantStates
+from identity.service.journal import Journal
+from identity.service.login import LoginAccepted, LoginDesk, LoginRisk
+from identity.service.logout import LogoutDesk
+from identity.service.metadata import provider_metadata
+from identity.service.passwords import Passwords
+from identity.service.registry import Registration, Registry
+from identity.service.token_desk import TokenDesk
+from identity.service.token_status import TokenStatus
+from identity.store.database import Database
+from identity.store.pruning import DOOMED
+from shared_kernel.clock import Clock
+from shared_kernel.context import RequestContext
+from shared_kernel.events import Recorder
+from shared_kernel.principal import Principal
+
+Pairs = Sequence[tuple[str, str]]
+PRUNE_BATCH = 1_000
+
+
+class IdentityProvider:
+    """Knows who.
+
+    `keys` holds the signing ring and the form key; `issuer` is the public base URL without a trailing slash.
+    `login_risk` scores a login 0 to 100 (80 and more, or a failure to score, refuses); `login_accepted` hears of
+    every login that succeeded.
+    """
+
+    def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeyFiles,  # noqa: PLR0913 - a composition point
+                 lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
+                 login_accepted: LoginAccepted | None = None) -> None:
+        self._keys = keys
+        self._form_key = keys.form_key()
+        self._passwords = Passwords()
+        self._foundation = Foundation(
+            database=database, journal=Journal(recorder, clock), clock=clock, states=GrantStates(database),
+            mint=Mint(keys.ring(clock.now_us()), issuer, f"{issuer}/api"), lifetimes=lifetimes or Lifetimes())
+        self.accounts = Accounts(self._foundation, self._passwords)
+        self.clients = Registry(self._foundation)
+        self.login_desk = LoginDesk(self._foundation, self._passwords, risk=login_risk, accepted=login_accepted)
+        self.authorizations = AuthorizationDesk(self._foundation, self.clients, self.login_desk)
+        self.logouts = LogoutDesk(self._foundation, self.clients)
+        self._tokens = TokenDesk(self._foundation)
+        self._status = TokenStatus(self._foundation)
+        self._authenticator = Authenticator(self._foundation)
+
+    @property
+    def issuer(self) -> str:
+        """The public base URL, the `iss` of everything."""
+        return self._foundation.mint.issuer
+
+    def close(self) -> None:
+        """Stop the password workers."""
+        self._passwords.close()
+
+    async def authenticate(self, authorization: str | None) -> Principal:
+        """Return who the Authorization header speaks for; raise InvalidTokenError (an UnauthenticatedError)."""
+        return await self._authenticator.authenticate(authorization)
+
+    async def ensure_admin(self) -> str | None:
+        """Create `admin` when missing; answer the new random password, once."""
+        return await self.accounts.ensure_admin()
+
+    async def create_user(self, name: str, password: str, *, roles: frozenset[str], by: Actor = "gridwarden",
+                          context: RequestContext | None = None) -> User:
+        """Create a person."""
+        return await self.accounts.create(name, password, roles=roles, by=by, context=context)
+
+    async def lock_account(self, user_id_or_name: str, *, reason: str, by: Actor,
+                           context: RequestContext | None = None) -> None:
+        """Lock a person out everywhere, at the next request; raise UnknownUserError (a NotFoundError)."""
+        await self.accounts.lock(user_id_or_name, reason=reason, by=by, context=context)
+
+    async def unlock_account(self, user_id_or_name: str, *, by: Actor, context: RequestContext | None = None) -> None:
+        """Let a locked person log in again."""
+        await self.accounts.unlock(user_id_or_name, by=by, context=context)
+
+    async def revoke_sessions(self, user_id_or_name: str, *, by: Actor, context: RequestContext | None = None) -> int:
+        """End all sessions of a person; answer how many."""
+        return await self.accounts.revoke_sessions(user_id_or_name, by=by, context=context)
+
+    async def set_roles(self, user_id_or_name: str, roles: frozenset[str], *, by: Actor,
+                        context: RequestContext | None = None) -> User:
+        """Replace a person's roles, effective at the next request."""
+        return await self.accounts.set_roles(user_id_or_name, roles, by=by, context=context)
+
+    async def create_client(self, registration: Registration, *, public: bool = False, by: Actor = "gridwarden",
+                            context: RequestContext | None = None) -> tuple[Client, str | None]:
+        """Register a client; answer it and its secret, which is shown this once."""
+        return await self.clients.create(registration, public=public, by=by, context=context)
+
+    async def ensure_client(self, client_id: str, *, redirect_uris: Sequence[str],  # noqa: PLR0913 - a client's parts
+                            post_logout_redirect_uris: Sequence[str] = (), first_party: bool = False,
+                            secret: str | None = None, name: str | None = None,
+                            roles: frozenset[str] = frozenset()) -> Client:
+        """Register a sign-in client or bring its URIs up to date; without a secret it is public. Idempotent."""
+        registration = Registration(
+            client_id=client_id, name=name or client_id, redirect_uris=tuple(redirect_uris),
+            post_logout_redirect_uris=tuple(post_logout_redirect_uris), first_party=first_party, roles=roles)
+        return await self.clients.ensure(registration, secret=secret, by="gridwarden")
+
+    async def token(self, authorization: str | None, pairs: Pairs, context: RequestContext) -> dict[str, Any]:
+        """Answer a token request (RFC 6749 section 5); every refusal is sealed before it is raised."""
+        try:
+            parameters = _single(pairs)
+            client = await self.clients.authenticate(authorization, parameters)
+            return await self._tokens.exchange(client, parameters, context)
+        except OAuthError as error:
+            await self._seal_refusal(error, pairs, context)
+            raise
+
+    async def introspect(self, authorization: str | None, pairs: Pairs, context: RequestContext) -> Mapping[str, Any]:
+        """Answer an introspection request of a confidential client (RFC 7662)."""
+        try:
+            parameters = _single(pairs)
+            client = await self.clients.authenticate(authorization, parameters, confidential=True)
+            return await self._status.introspect(client, parameters)
+        except OAuthError as error:
+            await self._seal_refusal(error, pairs, context)
+            raise
+
+    async def revoke(self, authorization: str | None, pairs: Pairs, context: RequestContext) -> None:
+        """Carry out a revocation request (RFC 7009)."""
+        try:
+            parameters = _single(pairs)
+            client = await self.clients.authenticate(authorization, parameters)
+            await self._status.revoke(client, parameters, context)
+        except OAuthError as error:
+            await self._seal_refusal(error, pairs, context)
+            raise
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Return the public keys."""
+        return self._foundation.mint.ring.to_jwks()
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the discovery document."""
+        return provider_metadata(self.issuer)
+
+    def rotate_keys(self) -> None:
+        """Move the signing ring on; raise ConflictError while clients may not know the next key yet."""
+        self._foundation.mint.ring = self._keys.rotate(self._foundation.now_us())
+        self._authenticator.forget()
+
+    def seal(self, purpose: Purpose, query: str, *, browser: str, session: Session | None = None,
+             asked_at_us: int | None = None) -> str:
+        """Seal a form's memory for this browser, and for this session when there is one."""
+        now_us = self._foundation.now_us() if asked_at_us is None else asked_at_us
+        interaction = Interaction(purpose, query, now_us, session.id if session else None)
+        return seal(interaction, key=self._form_key, browser=browser)
+
+    def unseal(self, text: str, purpose: Purpose, *, browser: str) -> Interaction:
+        """Return a form's memory; raise StaleInteractionError."""
+        return unseal(text, purpose, key=self._form_key, browser=browser, now_us=self._foundation.now_us())
+
+    async def login(self, name: str, password: str, *, previous: str | None,
+                    context: RequestContext) -> tuple[Opaque, Session]:
+        """Log a person in; raise LoginRefusedError, one sentence for every cause."""
+        return await self.login_desk.login(name, password, previous=previous, context=context)
+
+    async def session(self, cookie: str | None) -> Session | None:
+        """Return the live session behind a browser's cookie."""
+        return await self.login_desk.session(cookie)
+
+    async def prune(self) -> int:
+        """Delete rows that can matter no more, in batches; answer how many went."""
+        deleted = 0
+        for table in DOOMED:
+            while batch := await self._prune_batch(table):
+                deleted += batch
+        return deleted
+
+    async def _prune_batch(self, table: str) -> int:
+        async with self._foundation.database.begin() as tables:
+            return await tables.pruning.delete_batch(table, self._foundation.now_us(), PRUNE_BATCH)
+
+    async def _seal_refusal(self, error: OAuthError, pairs: Pairs, context: RequestContext) -> None:
+        claimed = error.client_id or next((value for name, value in pairs if name == "client_id"), "unknown")
+        claimed = shown_name(claimed)
+        await self._foundation.journal.seal(
+            "token_refused", context=context, user={"id": claimed, "name": claimed}, outcome="failure",
+            reason=error.code, grid={"oauth": {"client_id": claimed, "detail": error.description}})
+
+
+def _single(pairs: Pairs) -> dict[str, str]:
+    parameters, broken = unique(pairs)
+    if broken:
+        raise OAuthError("invalid_request", "a parameter stands twice or holds control characters")
+    return parameters

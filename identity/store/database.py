@@ -1,0 +1,73 @@
+"""One transaction of identity's tables. Whoever opens it decides, by leaving it normally or not, what stands."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from identity.store.clients import Clients
+from identity.store.grants import Grants
+from identity.store.login_attempts import LoginAttempts
+from identity.store.one_time import Codes, RefreshTokens
+from identity.store.pruning import Pruning
+from identity.store.sessions import Sessions
+from identity.store.users import Users
+from shared_kernel.errors import UnavailableError
+
+CONNECTION_ERRORS = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError, OSError, TimeoutError,
+)
+
+
+class DatabaseDownError(UnavailableError):
+    """PostgreSQL did not answer; the transaction did not happen."""
+
+    def __init__(self) -> None:
+        super().__init__("the identity database does not answer: nothing was done, try again")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Everything one transaction can touch."""
+
+    users: Users
+    clients: Clients
+    sessions: Sessions
+    grants: Grants
+    codes: Codes
+    refresh_tokens: RefreshTokens
+    login_attempts: LoginAttempts
+    pruning: Pruning
+
+
+class Database:
+    """Opens transactions on the pool."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tables]:
+        """Open a transaction that commits when the block ends normally; raise UnavailableError when it cannot."""
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield _tables(connection)
+        except CONNECTION_ERRORS as cause:
+            raise DatabaseDownError from cause
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tables]:
+        """Open tables for single statements, each its own transaction: no BEGIN and COMMIT on the hot path."""
+        try:
+            yield _tables(self._pool)
+        except CONNECTION_ERRORS as cause:
+            raise DatabaseDownError from cause
+
+
+def _tables(executor: asyncpg.Pool) -> Tables:
+    return Tables(
+        Users(executor), Clients(executor), Sessions(executor), Grants(executor), Codes(executor),
+        RefreshTokens(executor), LoginAttempts(executor), Pruning(executor),
+    )

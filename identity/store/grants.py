@@ -1,0 +1,75 @@
+"""The table of grants: the one kill switch above codes, tokens and sessions."""
+
+import asyncpg
+
+from identity.domain.records import Grant, GrantState
+
+_STATE = """
+SELECT g.client_id, g.user_id, u.name AS user_name, g.session_id, s.authenticated_at_us, c.first_party,
+       coalesce(u.roles, '{}') AS user_roles, c.roles AS client_roles
+FROM identity.grants g
+JOIN identity.clients c ON c.id = g.client_id
+LEFT JOIN identity.users u ON u.id = g.user_id
+LEFT JOIN identity.sessions s ON s.id = g.session_id
+WHERE g.id = $1 AND g.revoked_at_us IS NULL AND g.expires_at_us > $2
+  AND (g.user_id IS NULL
+       OR (u.status = 'active' AND s.ended_at_us IS NULL AND s.expires_at_us > $2))"""
+
+
+class Grants:
+    """Reads and writes identity.grants."""
+
+    def __init__(self, executor: asyncpg.Pool) -> None:
+        self._executor = executor
+
+    async def add(self, grant: Grant) -> None:
+        """Add a grant."""
+        await self._executor.execute(
+            """INSERT INTO identity.grants
+            (id, client_id, user_id, session_id, scopes, created_at_us, expires_at_us)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+            grant.id, grant.client_id, grant.user_id, grant.session_id, sorted(grant.scopes), grant.created_at_us,
+            grant.expires_at_us)
+
+    async def state(self, grant_id: str, now_us: int) -> GrantState | None:
+        """Return the grant while it, its session and its person are all good."""
+        row = await self._executor.fetchrow(_STATE, grant_id, now_us)
+        return row and GrantState(
+            grant_id=grant_id, client_id=row["client_id"], user_id=row["user_id"], user_name=row["user_name"],
+            session_id=row["session_id"], authenticated_at_us=row["authenticated_at_us"],
+            first_party=row["first_party"], user_roles=frozenset(row["user_roles"]),
+            client_roles=frozenset(row["client_roles"]))
+
+    async def get(self, grant_id: str) -> Grant | None:
+        """Return the grant, live or not."""
+        row = await self._executor.fetchrow(
+            """SELECT client_id, user_id, session_id, scopes, created_at_us, expires_at_us
+            FROM identity.grants WHERE id = $1""", grant_id)
+        return row and Grant(grant_id, row["client_id"], row["user_id"], row["session_id"],
+                             frozenset(row["scopes"]), row["created_at_us"], row["expires_at_us"])
+
+    async def extend(self, grant_id: str, until_us: int) -> int:
+        """Let the grant live on, never longer than its session; answer until when."""
+        found: int = await self._executor.fetchval(
+            """UPDATE identity.grants SET expires_at_us = least($2, coalesce(
+                (SELECT expires_at_us FROM identity.sessions WHERE id = session_id), $2))
+            WHERE id = $1 RETURNING expires_at_us""", grant_id, until_us)
+        return found
+
+    async def revoke(self, grant_id: str, reason: str, now_us: int) -> bool:
+        """Kill the grant; answer whether it was still alive."""
+        return bool(await self._executor.fetchval(
+            """UPDATE identity.grants SET revoked_at_us = $3, revoked_reason = $2
+            WHERE id = $1 AND revoked_at_us IS NULL RETURNING true""", grant_id, reason, now_us))
+
+    async def revoke_of_session(self, session_id: str, reason: str, now_us: int) -> None:
+        """Kill every grant a browser session gave."""
+        await self._executor.execute(
+            """UPDATE identity.grants SET revoked_at_us = $3, revoked_reason = $2
+            WHERE session_id = $1 AND revoked_at_us IS NULL""", session_id, reason, now_us)
+
+    async def revoke_of_user(self, user_id: str, reason: str, now_us: int) -> None:
+        """Kill every grant a person gave."""
+        await self._executor.execute(
+            """UPDATE identity.grants SET revoked_at_us = $3, revoked_reason = $2
+            WHERE user_id = $1 AND revoked_at_us IS NULL""", user_id, reason, now_us)

@@ -1,0 +1,30 @@
+"""Taking away what can matter no more, a batch at a time, so that no statement holds many locks for long."""
+
+from collections.abc import Mapping
+
+import asyncpg
+
+from identity.domain.login_policy import ATTEMPT_WINDOW_US
+
+_KEEP_US = 86_400 * 1_000_000
+
+DOOMED: Mapping[str, int] = {"grants": _KEEP_US, "sessions": _KEEP_US, "login_attempts": ATTEMPT_WINDOW_US}
+"""Table -> how long after its end a row is kept; codes and refresh tokens fall with their grant."""
+
+_MOMENT = {"grants": "expires_at_us", "sessions": "expires_at_us", "login_attempts": "at_us"}
+
+
+class Pruning:
+    """Deletes ended rows."""
+
+    def __init__(self, executor: asyncpg.Pool) -> None:
+        self._executor = executor
+
+    async def delete_batch(self, table: str, now_us: int, limit: int) -> int:
+        """Delete up to `limit` rows of one of the DOOMED tables; answer how many went."""
+        rows = await self._executor.fetch(
+            f"""DELETE FROM identity.{table} WHERE id IN (
+            SELECT id FROM identity.{table} WHERE {_MOMENT[table]} < $1 ORDER BY {_MOMENT[table]} LIMIT $2
+            FOR UPDATE SKIP LOCKED) RETURNING 1""",  # noqa: S608 - names from the tables above
+            now_us - DOOMED[table], limit)
+        return len(rows)

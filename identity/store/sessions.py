@@ -1,0 +1,46 @@
+"""The table of browser sessions."""
+
+import asyncpg
+
+from identity.domain.opaque import Opaque
+from identity.domain.records import Session
+
+
+class Sessions:
+    """Reads and writes identity.sessions."""
+
+    def __init__(self, executor: asyncpg.Pool) -> None:
+        self._executor = executor
+
+    async def add(self, cookie: Opaque, session: Session, *, source_ip: str, user_agent: str) -> None:
+        """Begin a session that only the cookie's holder can use."""
+        await self._executor.execute(
+            """INSERT INTO identity.sessions
+            (id, secret_hash, user_id, authenticated_at_us, expires_at_us, source_ip, user_agent)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+            session.id, cookie.sha256, session.user_id, session.authenticated_at_us, session.expires_at_us,
+            source_ip, user_agent)
+
+    async def live(self, cookie: Opaque, now_us: int) -> Session | None:
+        """Return the session behind a cookie while it lives and its person may log in."""
+        row = await self._executor.fetchrow(
+            """SELECT s.id, s.user_id, u.name, s.authenticated_at_us, s.expires_at_us
+            FROM identity.sessions s JOIN identity.users u ON u.id = s.user_id
+            WHERE s.id = $1 AND s.secret_hash = $2 AND s.ended_at_us IS NULL AND s.expires_at_us > $3
+            AND u.status = 'active'""",
+            cookie.id, cookie.sha256, now_us)
+        return row and Session(row["id"], row["user_id"], row["name"], row["authenticated_at_us"],
+                               row["expires_at_us"])
+
+    async def end(self, session_id: str, now_us: int) -> bool:
+        """End a session; answer whether it was still going."""
+        return bool(await self._executor.fetchval(
+            "UPDATE identity.sessions SET ended_at_us = $2 WHERE id = $1 AND ended_at_us IS NULL RETURNING true",
+            session_id, now_us))
+
+    async def end_all_of(self, user_id: str, now_us: int) -> int:
+        """End every session of a person; answer how many."""
+        rows = await self._executor.fetch(
+            """UPDATE identity.sessions SET ended_at_us = $2
+            WHERE user_id = $1 AND ended_at_us IS NULL AND expires_at_us > $2 RETURNING id""", user_id, now_us)
+        return len(rows)

@@ -1,0 +1,69 @@
+"""The table of people."""
+
+import asyncpg
+
+from identity.domain.records import User
+from shared_kernel.errors import ConflictError
+
+_COLUMNS = "id, name, password_hash, status, roles, created_at_us"
+
+
+def _user(row: asyncpg.Record | None) -> User | None:
+    if row is None:
+        return None
+    return User(row["id"], row["name"], row["password_hash"], row["status"], frozenset(row["roles"]),
+                row["created_at_us"])
+
+
+class Users:
+    """Reads and writes identity.users."""
+
+    def __init__(self, executor: asyncpg.Pool) -> None:
+        self._executor = executor
+
+    async def add(self, user: User) -> None:
+        """Add a person; raise ConflictError when the name is taken."""
+        added = await self._executor.fetchval(
+            f"INSERT INTO identity.users ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6) "  # noqa: S608 - a constant
+            "ON CONFLICT (name) DO NOTHING RETURNING id",
+            user.id, user.name, user.password_hash, user.status, sorted(user.roles), user.created_at_us)
+        if added is None:
+            raise ConflictError(f"there is already an account named {user.name}")
+
+    async def named(self, name: str) -> User | None:
+        """Return the person of that name."""
+        return _user(await self._executor.fetchrow(
+            f"SELECT {_COLUMNS} FROM identity.users WHERE name = $1", name))  # noqa: S608 - a constant
+
+    async def find(self, id_or_name: str) -> User | None:
+        """Return the person, and hold the row until the transaction ends."""
+        return _user(await self._executor.fetchrow(
+            f"SELECT {_COLUMNS} FROM identity.users WHERE id = $1 OR name = $1 FOR UPDATE",  # noqa: S608 - a constant
+            id_or_name))
+
+    async def get(self, user_id: str) -> User | None:
+        """Return the person of that id."""
+        return _user(await self._executor.fetchrow(
+            f"SELECT {_COLUMNS} FROM identity.users WHERE id = $1", user_id))  # noqa: S608 - a constant
+
+    async def listed(self, after: str, limit: int) -> list[User]:
+        """Return people by name, from the first name beyond `after`."""
+        rows = await self._executor.fetch(
+            f"SELECT {_COLUMNS} FROM identity.users WHERE name > $1 ORDER BY name LIMIT $2",  # noqa: S608 - a constant
+            after, limit)
+        return [user for row in rows if (user := _user(row))]
+
+    async def set_status(self, user_id: str, status: str, reason: str | None) -> None:
+        """Lock or unlock."""
+        await self._executor.execute(
+            "UPDATE identity.users SET status = $2, locked_reason = $3 WHERE id = $1", user_id, status, reason)
+
+    async def set_roles(self, user_id: str, roles: frozenset[str]) -> None:
+        """Replace the roles."""
+        await self._executor.execute("UPDATE identity.users SET roles = $2 WHERE id = $1", user_id, sorted(roles))
+
+    async def is_still_active(self, user_id: str) -> bool:
+        """Whether the person may log in, held true until the transaction ends: a lock waits for us, or we see it."""
+        status = await self._executor.fetchval(
+            "SELECT status FROM identity.users WHERE id = $1 FOR SHARE", user_id)
+        return bool(status == "active")
