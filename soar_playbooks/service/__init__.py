@@ -1,1 +1,5 @@
-"""The service floor of soar_playbooks."""
+"""Who the response is: the Responder."""
+
+from soar_playbooks.service.responder import Responder, Ruling
+
+__all__ = ["Responder", "Ruling"]

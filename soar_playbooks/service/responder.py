@@ -1,0 +1,253 @@
+"""The Responder: hears alerts, opens runs, asks people, and keeps a worker that carries the runs out."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import NAMESPACE_URL, uuid5
+
+import structlog
+from prometheus_client import Counter
+
+from shared_kernel.clock import Clock
+from shared_kernel.context import RequestContext
+from shared_kernel.errors import ConflictError, InvalidInputError, UnavailableError
+from shared_kernel.events import Recorder, SealedEvent
+from shared_kernel.ids import uuid7
+from shared_kernel.principal import Principal
+from soar_playbooks.adapters.folders import PlaybookFolders
+from soar_playbooks.domain.approval import LIFETIME_US, refuse_unless_may_decide
+from soar_playbooks.domain.connector import Connector
+from soar_playbooks.domain.errors import (
+    AlreadyDecidedError,
+    NotForPeopleError,
+    SwitchedOffError,
+    TooManyTargetsError,
+    UnknownPlaybookError,
+    UnknownRunError,
+)
+from soar_playbooks.domain.opening import first_status
+from soar_playbooks.domain.plan import Plan, plan_for
+from soar_playbooks.domain.playbook import Playbook
+from soar_playbooks.domain.run import (
+    GLOBAL_SCOPE,
+    ApprovalRecord,
+    ApprovalState,
+    Run,
+    RunStatus,
+    Switch,
+    scopes_of,
+)
+from soar_playbooks.domain.trigger import DETECTOR, Requester, Trigger, distinct, playbook_of, rule_of, trigger_of
+from soar_playbooks.service.executor import Executor
+from soar_playbooks.service.library import Library
+from soar_playbooks.service.seals import Seals
+from soar_playbooks.service.worker import CONCURRENCY, Worker
+from soar_playbooks.store import PlaybookStore
+from soar_playbooks.store.approvals import Decision
+from soar_playbooks.store.runs import NewRun, RunStory
+
+OPENED = Counter("gridwarden_soar_runs_opened", "Runs opened.", ["playbook", "status"])
+UNREADABLE = Counter("gridwarden_soar_alerts_unreadable", "Alerts whose shape nobody understood.")
+LEASE_S = 10.0
+HOUSEKEEPING_S = 1.0
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A person's decision on an approval; `plan_hash` is the plan they read, when they say so."""
+
+    granting: bool
+    comment: str = ""
+    plan_hash: str | None = None
+
+
+class Responder:
+    """Implements the kernel's Subscriber for the source "ledger"; `run()` works until cancelled."""
+
+    def __init__(  # noqa: PLR0913 - the house's dependencies
+        self, store: PlaybookStore, folders: PlaybookFolders, connectors: Mapping[str, Connector],
+        recorder: Recorder, clock: Clock, *, lease_s: float = LEASE_S, concurrency: int = CONCURRENCY,
+    ) -> None:
+        self._store, self._clock = store, clock
+        self._seals = Seals(recorder, clock)
+        self.library = Library(folders, frozenset(connectors))
+        executor = Executor(store.journal, connectors, self._seals, clock, lease_margin_s=lease_s)
+        self._worker = Worker(store.journal, executor, lease_s=lease_s, concurrency=concurrency)
+
+    async def run(self) -> None:
+        """Carry out runs, read changed playbooks and expire approvals, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._worker.run())
+            group.create_task(self._keep_house())
+
+    async def position(self, source: str) -> int:
+        """Return the next seq wanted."""
+        return await self._store.runs.position(source)
+
+    async def observe(self, source: str, events: list[SealedEvent]) -> None:
+        """Open a run for each alert that asks for a playbook and has none yet."""
+        if not events:
+            return
+        await self.library.refresh()
+        opened = {new.run.run_id: new for sealed in events if (new := self._opening(sealed)) is not None}
+        known = await self._store.runs.known(list(opened)) if opened else set()
+        fresh = [new for run_id, new in opened.items() if run_id not in known]
+        await self._open(fresh, source=source, position=events[-1].seq + 1)
+
+    async def start_run(
+        self, name: str, targets: Sequence[str], *, reason: str, by: Principal, context: RequestContext | None = None,
+    ) -> Run:
+        """Open a run that a person, or a service, asks for."""
+        await self.library.refresh()
+        playbook = self.library.get(name)
+        if not playbook.people:
+            raise NotForPeopleError(name)
+        wanted = distinct(list(targets))
+        if not wanted or len(wanted) != len(set(targets)):
+            raise InvalidInputError("name at least one target; each is a text of 1 to 256 characters")
+        if len(wanted) > playbook.max_targets:
+            raise TooManyTargetsError(len(wanted), playbook.max_targets)
+        if (scope := await self._store.switches.first_on(scopes_of(name))) is not None:
+            raise SwitchedOffError(scope)
+        new = self._planned(uuid7(), playbook, Trigger(wanted, reason), Requester.from_principal(by))
+        await self._open([new], context=context)
+        return new.run
+
+    async def decide(self, run_id: str, ruling: Ruling, *, by: Principal, context: RequestContext | None = None) -> Run:
+        """Grant or deny an approval: refused, or sealed and kept, once."""
+        async def judge(run: Run, approval: ApprovalRecord) -> Decision:
+            refuse_unless_may_decide(
+                approval, by, granting=ruling.granting, plan_hash=ruling.plan_hash, now_us=self._clock.now_us(),
+            )
+            state = ApprovalState.GRANTED if ruling.granting else ApprovalState.DENIED
+            await self._seals.approval(f"approval_{state}", run, reason=ruling.comment, context=context)
+            if not ruling.granting:
+                await self._seals.finished(run, RunStatus.DENIED, ruling.comment)
+            return Decision(state, by.subject, by.name, self._clock.now_us(), ruling.comment)
+
+        run = await self._store.approvals.decide(run_id, judge)
+        self._worker.wake()
+        return run
+
+    async def approve(self, run_id: str, by: Principal, *, comment: str = "") -> Run:
+        """Grant an approval."""
+        return await self.decide(run_id, Ruling(granting=True, comment=comment), by=by)
+
+    async def deny(self, run_id: str, by: Principal, *, comment: str = "") -> Run:
+        """Deny an approval."""
+        return await self.decide(run_id, Ruling(granting=False, comment=comment), by=by)
+
+    async def switch(
+        self, scope: str, *, is_on: bool, reason: str, by: Principal, context: RequestContext | None = None,
+    ) -> Switch:
+        """Turn a kill switch: `global` or `playbook:<name>`."""
+        if scope != GLOBAL_SCOPE and not scope.startswith("playbook:"):
+            raise InvalidInputError("the scope of a kill switch is global or playbook:<name>")
+        turned = Switch(scope, is_on, by.subject, reason, self._clock.now_us())
+        await self._seals.switched(turned, context)
+        await self._store.switches.set(turned)
+        return turned
+
+    async def switches(self) -> list[Switch]:
+        """Return every kill switch ever set."""
+        return await self._store.switches.all()
+
+    async def runs(self, before: int | None, limit: int) -> list[Run]:
+        """Return runs, newest first."""
+        return await self._store.runs.latest(before, limit)
+
+    async def story(self, run_id: str) -> RunStory:
+        """Return everything kept of a run; raise UnknownRunError."""
+        story = await self._store.runs.story(run_id)
+        if story is None:
+            raise UnknownRunError(run_id)
+        return story
+
+    async def expire_approvals(self) -> None:
+        """Deny, by default, what nobody approved in time."""
+        async def judge(run: Run, approval: ApprovalRecord) -> Decision:
+            if approval.state is not ApprovalState.PENDING:
+                raise AlreadyDecidedError(approval.state)
+            await self._seals.approval("approval_denied", run, reason="expired")
+            await self._seals.finished(run, RunStatus.EXPIRED, "nobody approved it in time")
+            return Decision(ApprovalState.EXPIRED, "", "", self._clock.now_us(), "nobody approved it in time")
+
+        for run_id in await self._store.approvals.overdue(self._clock.now_us()):
+            try:
+                await self._store.approvals.decide(run_id, judge)
+            except ConflictError:
+                continue
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self.library.refresh()
+                await self.expire_approvals()
+            except UnavailableError as error:
+                log.warning("playbooks_wait", why=error.detail)
+            await asyncio.sleep(HOUSEKEEPING_S)
+
+    def _opening(self, sealed: SealedEvent) -> NewRun | None:
+        """Return the run an event asks for; an alert nobody understands is counted and never stops the others."""
+        try:
+            name = playbook_of(sealed.event)
+            return self._for_alert(name, sealed) if name else None
+        except (KeyError, TypeError, AttributeError, ValueError):
+            UNREADABLE.inc()
+            log.exception("alert_unreadable", seq=sealed.seq)
+            return None
+
+    def _for_alert(self, name: str, sealed: SealedEvent) -> NewRun:
+        try:
+            playbook = self.library.get(name)
+        except UnknownPlaybookError as error:
+            trigger = trigger_of(sealed.event, "", sealed.seq)
+            new = self._new(_alert_run_id(name, trigger), name, Plan("", (), ()), trigger, DETECTOR)
+            return NewRun(replace(new, status=RunStatus.NEEDS_HUMAN, reason=error.detail,
+                                  finished_at_us=new.created_at_us), None)
+        trigger = trigger_of(sealed.event, playbook.target_field, sealed.seq)
+        log.info("alert_heard", playbook=name, rule=rule_of(sealed.event), seq=sealed.seq)
+        return self._planned(_alert_run_id(name, trigger), playbook, trigger, DETECTOR)
+
+    def _planned(self, run_id: str, playbook: Playbook, trigger: Trigger, requester: Requester) -> NewRun:
+        status, reason = first_status(playbook, trigger)
+        plan = plan_for(playbook, trigger)
+        run = replace(self._new(run_id, playbook.name, plan, trigger, requester), status=status, reason=reason)
+        if status in {RunStatus.READY, RunStatus.WAITING_APPROVAL}:
+            return NewRun(run, playbook.content, self._asked(run))
+        return NewRun(replace(run, finished_at_us=run.created_at_us), playbook.content)
+
+    def _asked(self, run: Run) -> ApprovalRecord | None:
+        if run.status is not RunStatus.WAITING_APPROVAL:
+            return None
+        return ApprovalRecord(
+            run.plan_hash, ApprovalState.PENDING, self._clock.now_us() + LIFETIME_US, run.requester.subject,
+        )
+
+    def _new(self, run_id: str, playbook: str, plan: Plan, trigger: Trigger, requester: Requester) -> Run:
+        return Run(
+            run_id, playbook, RunStatus.READY, trigger.reason, plan, plan.hash, requester, self._clock.now_us(),
+            trigger.key, trigger.seq, trigger.alert,
+        )
+
+    async def _open(
+        self, several: Sequence[NewRun], *, context: RequestContext | None = None, source: str | None = None,
+        position: int = 0,
+    ) -> None:
+        """Seal, then keep."""
+        for new in several:
+            await self._seals.started(new.run, context)
+            if new.approval is not None:
+                await self._seals.approval("approval_requested", new.run, reason=new.run.reason, context=context)
+            if new.run.finished_at_us is not None:
+                await self._seals.finished(new.run, new.run.status, new.run.reason)
+        await self._store.runs.open(several, source=source, position=position)
+        for new in several:
+            OPENED.labels(new.run.playbook, new.run.status).inc()
+        self._worker.wake()
+
+
+def _alert_run_id(playbook: str, trigger: Trigger) -> str:
+    """Return the one id a run of this playbook for this alert can have."""
+    return str(uuid5(NAMESPACE_URL, f"gridwarden:run/{playbook}/{trigger.key}"))
