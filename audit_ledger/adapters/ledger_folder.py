@@ -19,27 +19,27 @@ _SIGNATURE = b"\xe2\x80\x94 "
 
 
 class LedgerFolder:
-    """`<home>/ledger`: copy `checkpoints/` off the machine, and nobody can rewrite what it covers."""
+    """Two folders: copy `checkpoints` off the machine, and nobody can rewrite what it covers."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._history = folder / "checkpoints" / "history"
+    def __init__(self, *, keys: Path, checkpoints: Path) -> None:
+        self._keys = keys
+        self._history = checkpoints / "history"
         self._is_whole = False
 
     def signer(self) -> NoteSigner:
         """Return the ledger's key, created at first use with a new ledger name `gridwarden/<8 hex digits>`."""
-        path = self._folder / "ledger.key"
+        path = self._keys / "ledger.key"
         if not path.exists():
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._keys.mkdir(parents=True, exist_ok=True, mode=0o700)
             signer = NoteSigner(f"gridwarden/{secrets.token_hex(4)}", os.urandom(KEY_BYTES))
             _write_new(path, f"{signer.to_secret_text()}\n".encode(), mode=0o600)
-            _write_new(self._folder / "ledger.vkey", f"{signer.verifier}\n".encode(), mode=0o644)
+            _write_new(self._keys / "ledger.vkey", f"{signer.verifier}\n".encode(), mode=0o644)
         return NoteSigner.parse(path.read_text().strip())
 
     def verifier(self) -> VerifierKey | None:
         """Return the public key, None when this folder has none."""
         try:
-            return VerifierKey.parse((self._folder / "ledger.vkey").read_text().strip())
+            return VerifierKey.parse((self._keys / "ledger.vkey").read_text().strip())
         except FileNotFoundError:
             return None
 

@@ -129,21 +129,20 @@ def open_note(note: bytes, trusted: Iterable[VerifierKey]) -> OpenedNote:
 
     A signature that claims a trusted key and fails raises UntrustedNoteError even beside a good one.
     """
-    keys: dict[tuple[str, bytes], VerifierKey] = {}
-    for key in trusted:
-        if keys.setdefault((key.name, key.key_id), key) is not key:
-            raise UntrustedNoteError(f"two trusted keys share the name and key id {key.name}+{key.key_id.hex()}")
+    keys = [(key.name, key.key_id, key) for key in trusted]
     text, signatures = split_note(note)
     verified: list[VerifierKey] = []
     unverified: list[Signature] = []
     for line in dict.fromkeys(signatures):
-        known = keys.get((line.name, line.key_id))
-        if known is None:
+        known = [key for name, key_id, key in keys if (name, key_id) == (line.name, line.key_id)]
+        if len(known) > 1:
+            raise UntrustedNoteError(f"two trusted keys share the name and key id {line.name}+{line.key_id.hex()}")
+        if not known:
             unverified.append(line)
-        elif known in verified:
+        elif known[0] in verified:
             continue
-        elif known.has_signed(text, line.signature):
-            verified.append(known)
+        elif known[0].has_signed(text, line.signature):
+            verified.append(known[0])
         else:
             raise UntrustedNoteError(f"the signature of {line.name} does not verify")
     if not verified:

@@ -29,13 +29,16 @@ def proves_inclusion(leaf: bytes, seq: int, size: int, path: Sequence[bytes], ro
 
 
 def proves_consistency(old: int, new: int, path: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:
-    """Tell whether `path` proves that the tree of `new` entries begins with the tree of `old` entries."""
+    """Tell whether `path` proves that the tree of `new` entries begins with the tree of `old` entries.
+
+    Everything begins with the empty tree, so a proof from size 0 says nothing and is refused.
+    """
     if not 0 <= old <= new or any(len(step) != _HASH for step in path):
         return False
     if old == new:
         return not path and old_root == new_root and (old > 0 or old_root == EMPTY_ROOT)
     if old == 0:
-        return not path and old_root == EMPTY_ROOT
+        return False
     steps = [old_root, *path] if old & (old - 1) == 0 else list(path)
     return bool(steps) and _walks(old - 1, new - 1, steps, (old_root, new_root))
 

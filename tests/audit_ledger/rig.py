@@ -80,6 +80,11 @@ class Rig:
         await connection.close()
 
 
+def folder_of(home: Path) -> LedgerFolder:
+    """Return the ledger's files as a home keeps them."""
+    return LedgerFolder(keys=home / "keys", checkpoints=home / "ledger" / "checkpoints")
+
+
 def kinds(report: Report) -> list[tuple[str, int, int]]:
     """Return the class and range of each finding."""
     return [(str(found.kind), found.seq, found.last_seq) for found in report.findings]
@@ -89,7 +94,7 @@ def kinds(report: Report) -> list[tuple[str, int, int]]:
 async def opened(make_database: Callable[..., Any], home: Path, clock: FrozenClock) -> AsyncIterator[Rig]:
     """Open a rig on a fresh database."""
     url = await make_database("audit_ledger")
-    folder = LedgerFolder(home / "ledger")
+    folder = folder_of(home)
     writer_pool = await open_pool(url, LEDGER_WRITER, size=4)
     reader_pool = await open_pool(url, LEDGER_READER, size=4)
     yield Rig(url, folder, folder.signer(), clock, writer_pool, reader_pool)

@@ -1,4 +1,5 @@
 """Every planted attack, and which check catches it. The attacker is the database's superuser."""
+# ruff: noqa: S608 - planted attacks are SQL text, by design
 
 from collections.abc import Awaitable, Callable
 
@@ -137,9 +138,10 @@ async def test_an_entry_edited_and_rehashed_breaks_the_chain_at_its_successor(ri
     entry = await rig.reader.entries(7, 1)
     forged = hasher(rig.signer.name)(entry[0].prev_hash, 7, entry[0].recorded_at_us, FORGED)
 
-    await rig.attack(f"UPDATE {ENTRIES} SET payload = $1, entry_hash = $2, action = 'nothing_happened', subject = NULL, "
-                     "request_id = NULL, dataset = NULL, outcome = NULL, event_time = NULL WHERE seq = 7",
-                     arguments=(FORGED, forged))
+    await rig.attack(
+        f"UPDATE {ENTRIES} SET payload = $1, entry_hash = $2, action = 'nothing_happened', subject = NULL, "
+        "request_id = NULL, dataset = NULL, outcome = NULL, event_time = NULL WHERE seq = 7",
+        arguments=(FORGED, forged))
 
     assert kinds(await rig.verify()) == [("broken_chain", 7, 7)]
 
@@ -252,8 +254,9 @@ async def test_a_position_taken_twice_is_a_duplicate(rig: Rig) -> None:
 async def test_an_entry_replayed_at_the_end_is_extra_and_not_true_to_its_place(rig: Rig) -> None:
     await filled(rig)
 
-    await rig.attack(f"INSERT INTO {ENTRIES} SELECT stream, 20, recorded_at_us, prev_hash, entry_hash, payload, action, "
-                     f"subject, request_id, dataset, outcome, event_time FROM {ENTRIES} WHERE seq = 7")
+    await rig.attack(
+        f"INSERT INTO {ENTRIES} SELECT stream, 20, recorded_at_us, prev_hash, entry_hash, payload, action, "
+        f"subject, request_id, dataset, outcome, event_time FROM {ENTRIES} WHERE seq = 7")
 
     assert kinds(await rig.verify()) == [("edited", 20, 20), ("extra", 20, 20)]
 
@@ -270,7 +273,7 @@ async def test_a_well_formed_entry_beyond_the_head_is_extra(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("payload", [b'{"b":1,"a":2}', b'{"a":1,"a":1}', b'{"a": 1}', b'{"a":NaN}',
-                                     "{\"a\":\"e\u0301\"}".encode()])
+                                     '{"a":"e\u0301"}'.encode()])
 async def test_a_rehashed_payload_in_other_than_canonical_form_is_named(rig: Rig, payload: bytes) -> None:
     await filled(rig)
     entry = (await rig.reader.entries(19, 1))[0]

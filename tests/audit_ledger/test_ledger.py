@@ -15,9 +15,8 @@ from audit_ledger.domain.errors import (
     RefusedEventError,
 )
 from audit_ledger.domain.proofs import proves_consistency, proves_inclusion
-from audit_ledger.adapters.ledger_folder import LedgerFolder
 from shared_kernel.errors import NotFoundError
-from tests.audit_ledger.rig import Rig, kinds
+from tests.audit_ledger.rig import Rig, folder_of, kinds
 
 
 async def test_a_receipt_names_the_entry_that_holds_the_event(rig: Rig) -> None:
@@ -147,7 +146,7 @@ async def test_of_two_sequencers_the_second_does_not_start(rig: Rig) -> None:
 
 async def test_a_key_of_another_ledger_is_refused(rig: Rig, tmp_path: Path) -> None:
     await rig.filled(3)
-    rig.folder = LedgerFolder(tmp_path / "other")
+    rig.folder = folder_of(tmp_path / "other")
     rig.signer = rig.folder.signer()
 
     with pytest.raises(ForeignLedgerError, match="the database holds the ledger gridwarden/"):
@@ -156,8 +155,8 @@ async def test_a_key_of_another_ledger_is_refused(rig: Rig, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("statements", [
     ("DELETE FROM audit_ledger.entries WHERE seq >= 5", "DELETE FROM audit_ledger.checkpoints",
-     "UPDATE audit_ledger.heads SET size = 5, "
-     "entry_hash = (SELECT entry_hash FROM audit_ledger.entries WHERE seq = 4)"),
+     ("UPDATE audit_ledger.heads SET size = 5, "
+     "entry_hash = (SELECT entry_hash FROM audit_ledger.entries WHERE seq = 4)")),
     ("UPDATE audit_ledger.entries SET entry_hash = sha256('x') WHERE seq = 5",),
     ("DELETE FROM audit_ledger.entries WHERE seq = 9",),
 ])
@@ -170,12 +169,12 @@ async def test_a_ledger_does_not_start_on_a_history_it_did_not_sign(rig: Rig, st
 
 
 async def test_the_signing_key_is_for_its_owner_only_and_never_shown(rig: Rig, tmp_path: Path) -> None:
-    mode = stat.S_IMODE((tmp_path / "ledger" / "ledger.key").stat().st_mode)
+    mode = stat.S_IMODE((tmp_path / "keys" / "ledger.key").stat().st_mode)
 
     assert mode == 0o600
     assert rig.signer.seed.hex() not in repr(rig.signer)
-    assert LedgerFolder(tmp_path / "ledger").signer() == rig.signer
-    assert LedgerFolder(tmp_path / "ledger").verifier() == rig.signer.verifier
+    assert folder_of(tmp_path).signer() == rig.signer
+    assert folder_of(tmp_path).verifier() == rig.signer.verifier
 
 
 async def test_what_is_not_there_is_not_found(rig: Rig) -> None:
