@@ -23,7 +23,7 @@ from shared_kernel.errors import UnauthenticatedError
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
 DEADLINE_S = 1.0
-"""How long identity, and then policy, may think."""
+"""How long identity and policy together may think."""
 
 _US_PER_HOUR = 3_600_000_000
 _log = structlog.get_logger("gridwarden.gateway")
@@ -58,24 +58,24 @@ class Judge:
 
     async def verdict_on(self, asked: Asked) -> Verdict:
         """Authenticate, score, decide."""
+        part, principal, risk = "identity", ANONYMOUS, 0
+        risk_reasons: tuple[str, ...] = ()
         try:
             async with asyncio.timeout(DEADLINE_S):
                 principal = await self._identity.authenticate(_bearer(asked.authorization))
+                risk, risk_reasons = self._scored(principal, asked)
+                part = "catalog"
+                question = self._question(principal, risk, asked)
+                part = "policy"
+                answer = await self._policy.decide(question)
+            _check(answer)
         except UnauthenticatedError as error:
             return Verdict(reasons=("the credential is not valid",), refused_credential=error)
         except Exception as error:  # noqa: BLE001 - doubt is a no, whatever raised it
-            return _doubt("identity", error)
-        value, risk_reasons = self._scored(principal, asked)
-        try:
-            question = self._question(principal, value, asked)
-        except Exception as error:  # noqa: BLE001 - the same
-            return _doubt("catalog", error, principal, value, risk_reasons)
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                answer = await self._policy.decide(question)
-            return _believed(answer, principal, value, risk_reasons)
-        except Exception as error:  # noqa: BLE001 - the same
-            return _doubt("policy", error, principal, value, risk_reasons)
+            return Verdict(principal, reasons=(_doubt(part, error),), risk=risk, risk_reasons=risk_reasons,
+                           is_doubt=True)
+        return Verdict(principal, answer.allow, tuple(answer.reasons), answer.obligations, answer.revision, risk,
+                       risk_reasons)
 
     async def learn(self, principal: Principal, asked: Asked) -> None:
         """Let risk know what was accepted; its failure costs knowledge, not the answer."""
@@ -136,22 +136,22 @@ def _features(principal: Principal, asked: Asked) -> RiskFeatures:
     return RiskFeatures(principal.subject, asked.source_ip, asked.user_agent, asked.at_us)
 
 
-def _believed(answer: Answer, principal: Principal, risk: int, risk_reasons: tuple[str, ...]) -> Verdict:
-    """Check a decision's every part; `"true"`, null or a missing part is not an *allow*."""
+class MalformedDecisionError(TypeError):
+    """What policy answered is no decision."""
+
+
+def _check(answer: Answer) -> None:
+    """Refuse a decision with an odd part; `"true"`, null or a missing part is not an *allow*."""
     if (
         type(answer.allow) is not bool
         or not isinstance(answer.obligations, Mapping)
         or not isinstance(answer.revision, str)
         or not all(isinstance(reason, str) for reason in answer.reasons)
     ):
-        return _doubt("policy", TypeError("malformed decision"), principal, risk, risk_reasons)
-    return Verdict(principal, answer.allow, tuple(answer.reasons), answer.obligations, answer.revision, risk,
-                   risk_reasons)
+        raise MalformedDecisionError
 
 
-def _doubt(
-    part: str, error: Exception, principal: Principal = ANONYMOUS, risk: int = 0, risk_reasons: tuple[str, ...] = (),
-) -> Verdict:
+def _doubt(part: str, error: Exception) -> str:
+    """Log a collaborator's failure and return the reason it gives for saying no."""
     _log.error("no_decision", part=part, error=type(error).__name__, detail=str(error))
-    manner = "did not answer in time" if isinstance(error, TimeoutError) else "could not answer"
-    return Verdict(principal, reasons=(f"{part} {manner}",), risk=risk, risk_reasons=risk_reasons, is_doubt=True)
+    return f"{part} {'did not answer in time' if isinstance(error, TimeoutError) else 'could not answer'}"

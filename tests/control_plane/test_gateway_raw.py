@@ -1,5 +1,6 @@
 """Attacks from a raw socket on the server we ship: what no well-behaved client would send."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -8,12 +9,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
+import uvloop
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from control_plane.gateway.protocol import StrictProtocol
-from control_plane.gateway.server import server_config
+from control_plane.server import Listener, listen, serve
 from tests.control_plane.gateway_city import City
 
 TOKEN = b"Authorization: Bearer admin\r\n"
@@ -32,17 +33,21 @@ class Running:
 
     def __init__(self) -> None:
         self.city = City()
-        config = server_config(self.city.gateway(), host="127.0.0.1", port=0, protocol=Impatient)
-        self.server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self.server.run, daemon=True)
+        bound = listen("127.0.0.1", 0, option="--gateway-port")
+        self.port: int = bound.getsockname()[1]
+        self._listener = Listener(self.city.gateway(), bound, Impatient)
+        self._loop = uvloop.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
-        self.port: int = self.server.servers[0].sockets[0].getsockname()[1]
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(serve([self._listener], self._stop))
 
     def stop(self) -> None:
         """Stop the server."""
-        self.server.should_exit = True
+        self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
     def say(self, *parts: bytes, pause_s: float = 0.0) -> bytes:
