@@ -1,0 +1,279 @@
+"""Client authentication, machine tokens, introspection, revocation and discovery."""
+
+import json
+from base64 import b64encode
+from pathlib import Path
+from urllib.parse import quote_plus, urlencode
+
+import pytest
+
+from identity.domain.client_authentication import claim_of
+from tests.identity.world import CALLBACK, ISSUER, VERIFIER, World
+
+WEB_SECRET = "s+e:c r%et" * 5
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    text = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return {"Authorization": f"Basic {b64encode(text.encode()).decode()}"}
+
+
+def test_basic_credentials_are_read_as_rfc_6749_wrote_them(shared_vectors: Path) -> None:
+    """RFC 6749 section 2.3.1."""
+    case = json.loads((shared_vectors / "jose/rfc/rfc6749_basic.json").read_text())
+
+    claim = claim_of(case["authorization"], {})
+
+    assert (claim.client_id, claim.secret) == (case["client_id"], case["client_secret"])
+
+
+async def machine_token(world: World, **changes: str) -> str:
+    answer = await world.post("/oauth2/token", {"grant_type": "client_credentials"} | changes,
+                              headers=basic("machine", world.secret))
+    return str(answer.json()["access_token"])
+
+
+async def test_a_machine_gets_a_token_for_itself_and_no_refresh_token(world: World) -> None:
+    """RFC 6749 section 4.4.3."""
+    answer = await world.post("/oauth2/token", {"grant_type": "client_credentials", "scope": "read"},
+                              headers=basic("machine", world.secret))
+
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"access_token", "token_type", "expires_in", "scope"}
+    assert answer.headers["cache-control"] == "no-store"
+    principal = await world.provider.authenticate(f"Bearer {answer.json()['access_token']}")
+    assert (principal.subject, principal.kind, principal.roles) == ("machine", "service", {"service"})
+
+
+async def test_a_secret_with_special_characters_works_form_urlencoded(world: World) -> None:
+    """RFC 6749 section 2.3.1: both halves of Basic are form-urlencoded."""
+    code = await world.code(client_id="web")
+    fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+
+    answer = await world.post("/oauth2/token", fields, headers=basic("web", WEB_SECRET))
+
+    assert answer.status_code == 200
+
+
+async def test_a_secret_in_the_body_works(world: World) -> None:
+    """RFC 6749 section 2.3.1: client_secret_post."""
+    answer = await world.post("/oauth2/token", {"grant_type": "client_credentials", "client_id": "machine",
+                                                "client_secret": world.secret})
+
+    assert answer.status_code == 200
+
+
+async def test_unknown_client_and_wrong_secret_are_not_told_apart(world: World) -> None:
+    """RFC 6749 section 5.2."""
+    grant = {"grant_type": "client_credentials"}
+    unknown = await world.post("/oauth2/token", grant, headers=basic("nobody", "x"))
+    wrong = await world.post("/oauth2/token", grant, headers=basic("machine", "x"))
+    secretless = await world.post("/oauth2/token", grant | {"client_id": "machine"})
+
+    assert unknown.status_code == wrong.status_code == secretless.status_code == 401
+    assert unknown.content == wrong.content == secretless.content
+    assert unknown.headers["www-authenticate"].startswith("Basic")
+    assert [event["event"]["reason"] for event in world.recorder.of("token_refused")] == ["invalid_client"] * 3
+
+
+@pytest.mark.parametrize("authorization", [
+    "Basic", "Basic !!!", "Basic " + b64encode(b"no colon").decode(), "Basic " + b64encode(b"a:%ff").decode(),
+    "Basic " + b64encode(b"\xff:\xff").decode(), "Basic " + b64encode(b"machine:").decode(),
+    "Basic " + b64encode(b"a%00b:x").decode(),
+])
+async def test_malformed_basic_credentials_are_refused(world: World, authorization: str) -> None:
+    """RFC 6749 section 5.2."""
+    answer = await world.post("/oauth2/token", {"grant_type": "client_credentials"},
+                              headers={"Authorization": authorization})
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+async def test_two_authentication_methods_at_once_are_refused(world: World) -> None:
+    """RFC 6749 section 2.3."""
+    answer = await world.post("/oauth2/token", {"grant_type": "client_credentials", "client_secret": world.secret},
+                              headers=basic("machine", world.secret))
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_public_client_with_a_secret_is_refused(world: World) -> None:
+    """RFC 6749 section 2.3."""
+    answer = await world.redeem(await world.code(), client_secret="guess")
+
+    assert answer.json()["error"] == "invalid_client"
+
+
+async def test_a_secret_in_the_query_is_refused(world: World) -> None:
+    """RFC 6749 section 2.3.1: parameters MUST NOT be in the URI."""
+    query = urlencode({"grant_type": "client_credentials", "client_id": "machine", "client_secret": world.secret})
+
+    answer = await world.post(f"/oauth2/token?{query}", {"grant_type": "client_credentials"})
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(("fields", "error"), [
+    ({"grant_type": "password", "username": "alice", "password": "x"}, "unsupported_grant_type"),
+    ({"grant_type": "implicit"}, "unsupported_grant_type"),
+    ({"grant_type": ""}, "invalid_request"),
+    ({"grant_type": "authorization_code", "code": "x"}, "unauthorized_client"),
+    ({"grant_type": "client_credentials", "scope": "admin"}, "invalid_scope"),
+    ({"grant_type": "client_credentials", "scope": "openid"}, "invalid_scope"),
+    ({"grant_type": "client_credentials", "scope": "\x00"}, "invalid_request"),
+])
+async def test_a_wrong_grant_is_refused(world: World, fields: dict[str, str], error: str) -> None:
+    """RFC 6749 section 5.2, RFC 9700 section 2.4 (no password grant)."""
+    answer = await world.post("/oauth2/token", fields, headers=basic("machine", world.secret))
+
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+
+
+async def test_a_public_client_gets_no_token_for_itself(world: World) -> None:
+    """RFC 6749 section 4.4: confidential clients only."""
+    answer = await world.post("/oauth2/token", {"grant_type": "client_credentials", "client_id": "app"})
+
+    assert answer.json()["error"] == "unauthorized_client"
+
+
+@pytest.mark.parametrize(("body", "headers"), [
+    (b"grant_type=client_credentials&grant_type=client_credentials", FORM),
+    (b'{"grant_type":"client_credentials"}', {"Content-Type": "application/json"}),
+    (b"grant_type=%ff", FORM),
+    (b"\xff\xfe", FORM),
+    (b"&".join(b"a%d=1" % n for n in range(100)), FORM),
+])
+async def test_a_broken_body_is_refused(world: World, body: bytes, headers: dict[str, str]) -> None:
+    """RFC 6749 section 3.2: parameters at most once; appendix B: one encoding."""
+    async with world.browser() as client:
+        answer = await client.post("/oauth2/token", content=body, headers=headers | basic("machine", world.secret))
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_resource_server_learns_what_a_token_is_good_for(world: World) -> None:
+    """RFC 7662 section 2.2."""
+    tokens = await world.tokens()
+
+    answer = await world.post("/oauth2/introspect", {"token": tokens["access_token"]},
+                              headers=basic("machine", world.secret))
+
+    found = answer.json()
+    assert found["active"] is True
+    assert (found["sub"], found["username"], found["client_id"]) == (world.user.id, "alice", "app")
+    assert found["scope"] == "openid profile"
+
+
+async def test_introspection_needs_a_client_that_proves_itself(world: World) -> None:
+    """RFC 7662 section 2.1."""
+    tokens = await world.tokens()
+
+    for fields, headers in (({}, {}), ({"client_id": "app"}, {}), ({}, basic("machine", "x"))):
+        answer = await world.post("/oauth2/introspect", {"token": tokens["access_token"]} | fields, headers=headers)
+        assert answer.status_code == 401
+
+
+async def test_every_dead_token_gets_the_one_uniform_answer(world: World) -> None:
+    """RFC 7662 section 2.2: `{"active": false}` and nothing else."""
+    tokens, machine = await world.tokens(), await machine_token(world)
+    await world.post("/oauth2/revoke", {"token": tokens["refresh_token"], "client_id": "app"})
+    world_of_web = basic("web", WEB_SECRET)
+    cases = [(tokens["access_token"], basic("machine", world.secret)), ("nonsense", basic("machine", world.secret)),
+             (tokens["id_token"], basic("machine", world.secret)), (machine, world_of_web)]
+
+    answers = [await world.post("/oauth2/introspect", {"token": token}, headers=who) for token, who in cases]
+
+    assert {answer.content for answer in answers} == {b'{"active":false}'}
+
+
+async def test_revoking_a_refresh_token_kills_the_whole_grant(world: World) -> None:
+    """RFC 7009 section 2.1."""
+    tokens = await world.tokens()
+    assert (await world.userinfo(tokens["access_token"])).status_code == 200
+
+    answer = await world.post("/oauth2/revoke", {"token": tokens["refresh_token"], "client_id": "app"})
+
+    assert answer.status_code == 200
+    assert (await world.userinfo(tokens["access_token"])).status_code == 401
+    assert (await world.refresh(tokens["refresh_token"])).status_code == 400
+    assert len(world.recorder.of("token_revoked")) == 1
+
+
+async def test_revoking_an_access_token_works_and_an_unknown_one_is_already_dead(world: World) -> None:
+    """RFC 7009 section 2.2."""
+    token = await machine_token(world)
+    who = basic("machine", world.secret)
+
+    answers = [await world.post("/oauth2/revoke", {"token": text}, headers=who) for text in (token, token, "nonsense")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert (await world.userinfo(token)).status_code == 401
+
+
+async def test_a_foreign_client_cannot_revoke(world: World) -> None:
+    """RFC 7009 section 2.1: the request is refused and the owner unharmed."""
+    tokens = await world.tokens()
+
+    answer = await world.post("/oauth2/revoke", {"token": tokens["refresh_token"], "client_id": "third"})
+
+    assert answer.status_code == 400
+    assert (await world.userinfo(tokens["access_token"])).status_code == 200
+
+
+async def test_nothing_is_revoked_while_the_ledger_is_down(world: World) -> None:
+    tokens = await world.tokens()
+    world.recorder.is_down = True
+
+    answer = await world.post("/oauth2/revoke", {"token": tokens["refresh_token"], "client_id": "app"})
+
+    world.recorder.is_down = False
+    assert answer.status_code == 503
+    assert (await world.userinfo(tokens["access_token"])).status_code == 200
+
+
+async def test_userinfo_wants_a_person_and_openid(world: World) -> None:
+    """OIDC Core section 5.3.1, RFC 6750 section 3.1."""
+    plain = (await world.tokens(scope="profile"))["access_token"]
+
+    refused = await world.userinfo(plain)
+    anonymous = await world.get("/oauth2/userinfo")
+    machine = await world.userinfo(await machine_token(world))
+
+    assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
+    assert anonymous.status_code == machine.status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["id_token", "refresh_token"])
+async def test_another_token_is_no_access_token(world: World, kind: str) -> None:
+    """RFC 9068 section 4, RFC 8725 section 3.11."""
+    tokens = await world.tokens()
+
+    assert (await world.userinfo(tokens[kind])).status_code == 401
+
+
+async def test_discovery_announces_what_is_there(world: World) -> None:
+    """OIDC Discovery section 4.2, RFC 8414 section 3.3."""
+    answer = await world.get("/.well-known/openid-configuration")
+    same = await world.get("/.well-known/oauth-authorization-server")
+    keys = await world.get("/oauth2/jwks")
+
+    document = answer.json()
+    assert answer.content == same.content
+    assert document["issuer"] == ISSUER
+    assert document["code_challenge_methods_supported"] == ["S256"]
+    assert document["authorization_response_iss_parameter_supported"] is True
+    assert all(value.startswith(ISSUER) for name, value in document.items() if name.endswith(("endpoint", "_uri")))
+    assert all(set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"} for key in keys.json()["keys"])
+
+
+async def test_no_event_holds_a_secret(world: World) -> None:
+    """Our invariant: the ledger names tokens by id only."""
+    tokens = await world.tokens()
+    await machine_token(world)
+    await world.redeem("gw_code_" + "0" * 32 + "." + "A" * 43)
+
+    text = json.dumps(world.recorder.events)
+
+    assert not any(secret in text for secret in (*tokens.values(), world.secret, "gw_") if isinstance(secret, str)
+                   and secret not in {"Bearer", tokens["scope"]})
