@@ -54,10 +54,12 @@ class Forecasting:
         """
         try:
             return await self._ensure()
-        except GridwardenError as cause:
-            self._state = f"{cause.detail}; the plane tries again when it starts"
+        except Exception as cause:  # noqa: BLE001 - a background task's last word: whatever went wrong is told
+            is_ours = isinstance(cause, GridwardenError)
+            why = str(cause) if is_ours else f"the training failed ({type(cause).__name__})"
+            self._state = f"{why}; the plane tries again when it starts"
             _trainings.labels("failure").inc()
-            _log.error("forecast_training_failed", reason=cause.detail)
+            _log.error("forecast_training_failed", reason=why)
             return False
 
     async def backtest(self) -> dict[str, Any]:

@@ -122,6 +122,19 @@ async def test_an_answer_that_makes_no_sense_is_a_failed_training(app_pool: asyn
         await forecasting.backtest()
 
 
+async def test_quantiles_the_database_refuses_leave_no_half_run(app_pool: asyncpg.Pool, loads: LoadStore) -> None:
+    class Crossing(QuickTrainer):
+        async def train(self, asked: bytes) -> bytes:
+            return (await super().train(asked)).replace(b'"p10":1.0', b'"p10":9.0')
+
+    forecasting = Forecasting(loads, ForecastStore(app_pool), Crossing(), KeptLineage())
+
+    assert not await forecasting.ensure_trained()
+    assert await app_pool.fetchval("SELECT count(*) FROM grid_services.forecast_run") == 0
+    with pytest.raises(NoForecastError, match="CheckViolationError"):
+        await forecasting.backtest()
+
+
 async def test_before_the_archive_is_loaded_the_forecast_says_so(app_pool: asyncpg.Pool) -> None:
     forecasting = Forecasting(LoadStore(app_pool), ForecastStore(app_pool), QuickTrainer(), KeptLineage())
 
