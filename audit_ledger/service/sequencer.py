@@ -207,6 +207,9 @@ class Sequencer:
             except UnavailableError:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LAST_PAUSE_S)
+            except Exception:
+                log.exception("ledger_recovery_failed")
+                await asyncio.sleep(_LAST_PAUSE_S)
             else:
                 self._refusal = None
                 log.info("ledger_recovered", size=self.head.size)

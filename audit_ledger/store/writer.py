@@ -1,5 +1,6 @@
 """The only hand that writes entries: one connection, one advisory lock, one transaction a batch."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,7 +9,7 @@ import asyncpg
 from audit_ledger.domain.errors import AnotherSequencerError, ForkedLedgerError, LedgerDownError, LedgerStoppedError
 from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import Subtree
-from audit_ledger.store.faults import driver_errors
+from audit_ledger.store.faults import DRIVER_ERRORS, driver_errors
 
 ENTRY_COLUMNS = ("stream", "seq", "recorded_at_us", "prev_hash", "entry_hash", "payload",
                  "action", "subject", "request_id", "dataset", "outcome", "event_time")
@@ -100,6 +101,7 @@ class LedgerWriter:
             with driver_errors():
                 await connection.execute("SELECT pg_advisory_unlock_all()", timeout=5)
         except LedgerDownError:
-            connection.terminate()
-        finally:
+            with contextlib.suppress(*DRIVER_ERRORS):
+                connection.terminate()
+        with contextlib.suppress(*DRIVER_ERRORS):
             await self._pool.release(connection)

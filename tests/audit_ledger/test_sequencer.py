@@ -1,0 +1,173 @@
+"""When the database fails, forks or dies: nobody is told "sealed" who is not, and sealing comes back by itself."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from audit_ledger.domain.errors import AnotherSequencerError, ForkedLedgerError, LedgerDownError, LedgerFullError
+from audit_ledger.domain.finding import Verdict
+from audit_ledger.domain.head import Head
+from audit_ledger.service import Ledger
+from audit_ledger.store.writer import LedgerWriter, Sealed
+from shared_kernel.errors import UnavailableError
+from tests.audit_ledger.rig import Rig, kinds
+
+
+async def kill_connections(rig: Rig) -> None:
+    """End every other connection to the database, as a crash of the server does."""
+    connection = await asyncpg.connect(rig.url)
+    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                             "WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    await connection.close()
+
+
+async def sealed_again(rig: Rig, ledger: Ledger) -> int:
+    """Record until it succeeds; return the position."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return (await ledger.record(rig.event(0))).seq
+            except UnavailableError:
+                await asyncio.sleep(0.02)
+
+
+async def test_a_lost_connection_refuses_who_waits_and_heals(rig: Rig) -> None:
+    ledger = rig.ledger()
+    await ledger.start()
+    await ledger.record(rig.event(1))
+
+    await kill_connections(rig)
+    with pytest.raises(LedgerDownError, match="nothing was done"):
+        await ledger.record(rig.event(2))
+
+    assert await sealed_again(rig, ledger) == 2
+    await ledger.stop()
+    assert kinds(await rig.verify()) == []
+
+
+async def test_a_database_that_refuses_to_write_is_503_until_it_writes_again(rig: Rig) -> None:
+    ledger = rig.ledger()
+    await ledger.start()
+    owner = await asyncpg.connect(rig.url)
+    await owner.execute("REVOKE INSERT ON audit_ledger.entries FROM gridwarden_ledger_writer")
+
+    refused = await asyncio.gather(*(ledger.record(rig.event(number)) for number in range(20)), return_exceptions=True)
+    with pytest.raises(LedgerDownError):
+        ledger.refuse_unless_sealing() or await ledger.record(rig.event(1))
+    await owner.execute("GRANT INSERT ON audit_ledger.entries TO gridwarden_ledger_writer")
+
+    assert {type(error) for error in refused} == {LedgerDownError}
+    assert await sealed_again(rig, ledger) == 1
+    await ledger.stop()
+    await owner.close()
+
+
+class ForgetfulWriter(LedgerWriter):
+    """Commits, then loses the answer: the classic failure that persisted."""
+
+    async def append(
+        self, expected: Head, rows: Any, sealed: Callable[[], Sealed],
+    ) -> Sealed:
+        """Store the batch and claim that the database is gone."""
+        stored = await super().append(expected, rows, sealed)
+        if expected.size == 1:
+            raise LedgerDownError("the answer was lost")
+        return stored
+
+
+async def test_a_commit_whose_answer_was_lost_makes_no_fork(rig: Rig) -> None:
+    writer = ForgetfulWriter(rig.writer_pool, rig.signer.name)
+    ledger = Ledger(writer, rig.reader, signer=rig.signer, folder=rig.folder, clock=rig.clock)
+    await ledger.start()
+
+    with pytest.raises(LedgerDownError):
+        await ledger.record(rig.event(1))
+
+    assert await sealed_again(rig, ledger) == 2
+    await ledger.stop()
+    assert kinds(await rig.verify()) == []
+
+
+async def test_more_records_than_the_queue_holds_are_refused_at_once(rig: Rig) -> None:
+    ledger = rig.ledger(queue_limit=10)
+    await ledger.start()
+
+    answers = await asyncio.gather(*(ledger.record(rig.event(number)) for number in range(50)), return_exceptions=True)
+
+    full = [answer for answer in answers if isinstance(answer, LedgerFullError)]
+    assert len(full) == 40
+    assert "10 records already wait" in str(full[0])
+    await ledger.stop()
+
+
+@pytest.mark.parametrize("statements", [
+    ("UPDATE audit_ledger.heads SET size = 9",),
+    (("INSERT INTO audit_ledger.entries SELECT stream, 2, 0, prev_hash, entry_hash, payload FROM audit_ledger.entries "
+     "WHERE seq = 1"),),
+])
+async def test_who_finds_the_head_moved_stops_for_good(rig: Rig, statements: tuple[str, ...]) -> None:
+    ledger = rig.ledger()
+    await ledger.start()
+    await ledger.record(rig.event(1))
+    await rig.attack(*statements)
+
+    for _ in range(2):
+        with pytest.raises(ForkedLedgerError, match="changed behind our back"):
+            await ledger.record(rig.event(2))
+        await asyncio.sleep(0.1)
+
+    await ledger.stop()
+
+
+async def test_a_sequencer_that_lost_its_lock_to_another_stops(rig: Rig) -> None:
+    first, second = rig.ledger(), rig.ledger(patience_s=5)
+    await first.start()
+    second_start = asyncio.create_task(second.start())
+    await asyncio.sleep(0.12)
+
+    connection = await asyncpg.connect(rig.url)
+    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+    await connection.close()
+    await second_start
+
+    for _ in range(60):
+        with pytest.raises(UnavailableError) as refusal:
+            await first.record(rig.event(1))
+        if isinstance(refusal.value, AnotherSequencerError):
+            break
+        await asyncio.sleep(0.05)
+    assert isinstance(refusal.value, AnotherSequencerError)
+    assert (await second.record(rig.event(2))).seq == 2
+    await first.stop()
+    await second.stop()
+    assert (await rig.verify()).verdict is Verdict.GOOD
+
+
+async def test_kill_9_loses_no_acknowledged_entry_and_forks_nothing(rig: Rig, tmp_path: Path) -> None:
+    acknowledged: dict[int, str] = {}
+    script = Path(__file__).with_name("append_loop.py")
+    for _ in range(10):
+        process = subprocess.Popen([sys.executable, script, rig.url, tmp_path], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        lines = [await asyncio.to_thread(process.stdout.readline) for _ in range(40)]
+        os.kill(process.pid, signal.SIGKILL)
+        lines += (await asyncio.to_thread(process.communicate))[0].splitlines()
+        for line in lines:
+            seq, _, found = line.strip().partition(" ")
+            if len(found) == 64:
+                assert acknowledged.setdefault(int(seq), found) == found
+
+    stored = {entry.seq: entry.entry_hash.hex() for entry in await rig.reader.entries(0, 1_000_000)}
+    report = await rig.verify()
+
+    assert len(acknowledged) >= 400
+    assert {seq: stored.get(seq) for seq in acknowledged} == acknowledged
+    assert kinds(report) == []
