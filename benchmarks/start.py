@@ -48,4 +48,4 @@ def _weight(pid: int, home: Path) -> float:
     family = [root, *root.children(recursive=True)]
     postmaster = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]))
     family += [one for one in (postmaster, *postmaster.children(recursive=True)) if one not in family]
-    return sum(one.memory_full_info().pss for one in family) / 1e6
+    return float(sum(one.memory_full_info().pss for one in family)) / 1e6

@@ -116,7 +116,7 @@ class Person:
             reader.feed(response.text)
             if reader.form is None or has_answered:
                 break
-            fields = reader.form.fields | {"username": name, "password": password}
+            fields = reader.form.fields | {"name": name, "password": password}
             response = await self._send("POST", urljoin(str(response.url), reader.form.action), data=fields)
             has_answered = True
         raise SignInRefusedError(name)

@@ -11,6 +11,7 @@ GatewayPort = Annotated[int | None, typer.Option(help="Port of the gateway. [def
 ConsolePort = Annotated[int | None, typer.Option(help="Port of the console. [default 8080]")]
 Gateway = Annotated[str | None, typer.Option(help="URL of the gateway. [env GRIDWARDEN_ISSUER]")]
 Demo = Annotated[bool, typer.Option("--demo", help="Also create demo users, one a role, and print their passwords.")]
+Json = Annotated[bool, typer.Option("--json", help="State facts as JSON lines on standard output.")]
 
 EXAMPLES = """
 Examples:
@@ -25,16 +26,16 @@ Examples:
 """
 
 
-def up(
+def up(  # noqa: PLR0913 - one keyword an option
     *, home: Home = None, host: Host = None, gateway_port: GatewayPort = None, console_port: ConsolePort = None,
-    demo: Demo = False,
+    demo: Demo = False, as_json: Json = False,
 ) -> None:
     """Run the whole product in one process until Ctrl-C."""
     from control_plane.config import load_settings
     from control_plane.running import run
 
     settings = load_settings(home=home, host=host, gateway_port=gateway_port, console_port=console_port)
-    run(settings, demo=demo)
+    run(settings, demo=demo, as_json=as_json)
 
 
 def console(

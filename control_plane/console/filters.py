@@ -7,6 +7,7 @@ from typing import Any
 
 MICROSECONDS = 1_000_000
 _SHORT_HASH = 12
+_RUN_TONES = {"done": "good", "ready": "warn", "waiting_approval": "warn"}
 
 
 def time_of(value: Any) -> str:  # noqa: ANN401 - microseconds or ISO text
@@ -34,4 +35,11 @@ def pretty(value: Any) -> str:  # noqa: ANN401 - any JSON
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"time": time_of, "number": number, "short": short, "pretty": pretty}
+def run_tone(status: str) -> str:
+    """Return the colour class of a playbook run's state."""
+    return _RUN_TONES.get(status, "bad")
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "time": time_of, "number": number, "short": short, "pretty": pretty, "run_tone": run_tone,
+}

@@ -40,8 +40,15 @@ async def alert(visit: Visit) -> Response:
         return visit.refused(answer)
     evidence = [item for item in answer.body.get("evidence", []) if item.get("source") == "ledger"][-5:]
     entries = await asyncio.gather(*(visit.ask(f"/api/v1/ledger/entries/{item['seq']}") for item in evidence))
-    runs = await visit.ask("/api/v1/playbooks/runs", alert=answer.body["id"])
-    return visit.page("alert.html", alert=answer.body, entries=[e.body for e in entries if e.is_ok], runs=runs.items)
+    runs, rule = await asyncio.gather(
+        visit.ask("/api/v1/playbooks/runs", limit=200), visit.ask(f"/api/v1/rules/{quote(answer.body['rule']['id'])}"),
+    )
+    ours = [run for run in runs.items if (run["alert"] or {}).get("id") == answer.body["id"]]
+    profile = rule.body["detections"][0] if rule.is_ok else {}
+    return visit.page(
+        "alert.html", alert=answer.body, entries=[e.body for e in entries if e.is_ok], runs=ours,
+        triage=profile.get("triage"), techniques=profile.get("techniques"),
+    )
 
 
 async def set_alert_status(visit: Visit) -> Response:
@@ -63,7 +70,7 @@ async def start_run(visit: Visit) -> Response:
     """Start a playbook by hand."""
     body = {"targets": [visit.form.get("target", "").strip()], "reason": visit.form.get("reason", "").strip()}
     answer = await visit.tell(f"/api/v1/playbooks/{visit.part('name')}/runs", body)
-    return await visit.then_back(answer, f"/playbooks/runs/{answer.body.get('id', '')}" if answer.is_ok else "/")
+    return await visit.then_back(answer, f"/playbooks/runs/{answer.body.get('run_id', '')}" if answer.is_ok else "/")
 
 
 async def run(visit: Visit) -> Response:
@@ -85,13 +92,16 @@ async def decide_run(visit: Visit) -> Response:
 
 async def ledger(visit: Visit) -> Response:
     """Show the head, the last entries and the last verification."""
-    head, verification = await asyncio.gather(visit.ask("/api/v1/ledger/head"), visit.ask("/api/v1/ledger/verify"))
+    head = await visit.ask("/api/v1/ledger/head")
     if not head.is_ok:
         return visit.refused(head)
-    start = max(0, int(head.body["size"]) - 25)
-    entries = await visit.ask("/api/v1/ledger/entries", after=start, limit=25)
-    return visit.page("ledger.html", head=head.body, entries=list(reversed(entries.items)),
-                      verification=verification.body if verification.is_ok else None)
+    entries, verification, note = await asyncio.gather(
+        visit.ask("/api/v1/ledger/entries", limit=25), visit.ask("/api/v1/ledger/verify"),
+        visit.ask("/api/v1/ledger/checkpoint"),
+    )
+    return visit.page("ledger.html", head=head.body, entries=entries.items,
+                      verification=verification.body.get("report") if verification.is_ok else None,
+                      checkpoint=str(note.body).split("\n") if note.is_ok else None)
 
 
 async def verify_ledger(visit: Visit) -> Response:

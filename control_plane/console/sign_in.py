@@ -15,7 +15,7 @@ from control_plane.console.sessions import ConsoleSession
 from shared_kernel.errors import GridwardenError
 from shared_kernel.ids import secret
 
-SCOPE = "openid profile offline_access"
+SCOPE = "openid profile api"
 
 
 class SignInFailedError(GridwardenError):

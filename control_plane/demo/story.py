@@ -104,7 +104,7 @@ async def the_rule_fires(story: Story) -> str:
 
     alert = await story.until("the alert GR-001", look)
     story.narrator.say(f"alert: {story.instance.console}/alerts/{alert['id']}")
-    return str(alert.get("why") or alert["title"])
+    return str(alert["why"])
 
 
 async def the_playbook_answers(story: Story) -> str:
@@ -117,7 +117,7 @@ async def the_playbook_answers(story: Story) -> str:
         return runs[0] if runs else None
 
     run = await story.until("the playbook's run", look)
-    story.narrator.say(f"run: {story.instance.console}/playbooks/runs/{run['id']}")
+    story.narrator.say(f"run: {story.instance.console}/playbooks/runs/{run['run_id']}")
     answer = await thief.ask("GET", "/api/v1/users/me")
     expect(answer.status_code, 401, "the thief's token after the lock")
     return f"{run['playbook']} done; the thief's token now answers 401"

@@ -36,7 +36,7 @@ async def _sign_in(page: Page, instance: Instance, name: str) -> list[str]:
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     await page.goto(instance.console)
-    await page.get_by_label("Username").fill(name)
+    await page.get_by_label("Name").fill(name)
     await page.get_by_label("Password").fill(instance.passwords[name])
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("navigation", name="Main")).to_be_visible()

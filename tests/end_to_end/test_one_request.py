@@ -49,7 +49,7 @@ async def test_one_request_from_token_to_proof(instance: Instance, sign_in: Peop
 
     # 5 again: the access log tells who saw what, with which mask, for which purpose.
     log = (await auditor.ask("GET", "/api/v1/access-log?dataset=grid.meter_readings")).json()["items"]
-    accesses = {(one["person"], one["purpose"]): one for one in log}
+    accesses = {(one["person"]["name"], one["purpose"]): one for one in log}
     assert accesses["vera.viewer", None]["masks"].keys() == {"customer_id"}
     assert accesses["orhan.operator", "outage-investigation"]["masks"] == {}
 

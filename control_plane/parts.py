@@ -1,0 +1,51 @@
+"""What belongs together once wired: a house's services that travel as one."""
+
+from dataclasses import dataclass
+
+from governance.service import Catalog, Governor, Lineage
+from grid_services.service import Analytics, Bus, Ingestion, Processing
+from grid_services.service.forecasting import Forecasting
+from grid_services.service.load_analytics import LoadAnalytics
+from grid_services.service.load_archive import LoadArchive
+from policy_engine.service import PolicyEngine, RiskScorer
+from siem_rules.service import AlertQueue, Detector
+from soar_playbooks.service import Responder
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who decides, and who scores."""
+
+    engine: PolicyEngine
+    risk: RiskScorer
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """What data is, who may see it, where it came from."""
+
+    catalog: Catalog
+    governor: Governor
+    lineage: Lineage
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The measuring services."""
+
+    bus: Bus
+    ingestion: Ingestion
+    processing: Processing
+    analytics: Analytics
+    archive: LoadArchive
+    load: LoadAnalytics
+    forecasting: Forecasting
+
+
+@dataclass(frozen=True, slots=True)
+class Guarding:
+    """Who notices and who answers."""
+
+    detector: Detector
+    alerts: AlertQueue
+    responder: Responder

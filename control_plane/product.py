@@ -1,0 +1,106 @@
+"""The product as it runs: its services, its gateway, its background work, its first start and its end."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from audit_ledger.http.routes import endpoints as ledger_endpoints
+from audit_ledger.service import Ledger
+from control_plane import first_start, health
+from control_plane.config import Settings
+from control_plane.gateway import decisions
+from control_plane.gateway.enforcement import Gateway
+from control_plane.home import Home
+from control_plane.parts import Governed, Grid, Guarding, Policy
+from control_plane.relay import relay
+from control_plane.screen import Screen
+from control_plane.subscriptions import subscriptions
+from control_plane.supervision import Supervisor
+from governance.http import endpoints as governance_endpoints
+from grid_services.http import endpoints as grid_endpoints
+from identity.http.endpoints import endpoints as identity_endpoints
+from identity.service import IdentityProvider
+from policy_engine.http import endpoints as policy_endpoints
+from shared_kernel.clock import Clock
+from shared_kernel.endpoint import Endpoint
+from siem_rules.http import endpoints as siem_endpoints
+from soar_playbooks.http import endpoints as soar_endpoints
+
+PRUNE_EVERY_S = 3600.0
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Everything wired; `supervisor` keeps the background work."""
+
+    settings: Settings
+    home: Home
+    ledger: Ledger
+    policy: Policy
+    identity: IdentityProvider
+    governed: Governed
+    grid: Grid
+    guarding: Guarding
+    clock: Clock
+    supervisor: Supervisor = field(default_factory=Supervisor)
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return every route of the city, each naming its action."""
+        checks = {"ledger": self._ledger_check, "database": self.grid.bus.check, "background": self.supervisor.check}
+        return (
+            *health.endpoints(health.Health(checks)),
+            *identity_endpoints(self.identity),
+            *policy_endpoints(self.policy.engine),
+            *ledger_endpoints(self.ledger),
+            *governance_endpoints(self.governed.catalog, self.governed.lineage, self.ledger),
+            *grid_endpoints(self.grid, self.governed.governor),
+            *siem_endpoints(self.guarding.detector, self.guarding.alerts),
+            *soar_endpoints(self.guarding.responder),
+            *decisions.endpoints(self.ledger),
+        )
+
+    def gateway(self) -> Gateway:
+        """Return the enforcement point in front of all of them."""
+        return Gateway(
+            self.endpoints(), identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
+            ledger=self.ledger, labels=self.governed.catalog, clock=self.clock,
+            trusted_proxies=self.settings.trusted_proxies,
+        )
+
+    async def first_start(self, screen: Screen, *, demo: bool) -> None:
+        """Bring what a first start brings; later starts find it there."""
+        await first_start.ensure_clients(self.identity, self.settings, self.home)
+        screen.credentials(await first_start.ensure_people(self.identity, demo=demo))
+        with screen.progress("Loading the load of Bosnia and Herzegovina") as advance:
+            await self.grid.archive.load(advance)
+
+    def start_background(self) -> None:
+        """Start what runs beside the requests."""
+        start = self.supervisor.start
+        start("policy bundle", self.policy.engine.run)
+        start("detection", self.guarding.detector.run)
+        start("playbooks", self.guarding.responder.run)
+        start("processing", self.grid.processing.run)
+        start("forecast", self._train)
+        start("pruning", self._prune)
+        start("relay", self._relay)
+
+    async def stop(self) -> None:
+        """End the background work."""
+        await self.supervisor.stop()
+
+    async def _relay(self) -> None:
+        await relay(subscriptions(self.ledger, self.grid.bus, self.guarding.detector, self.guarding.responder))
+
+    async def _train(self) -> None:
+        await self.grid.forecasting.ensure_trained()
+
+    async def _prune(self) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_EVERY_S)
+            _log.info("pruned", rows=await self.identity.prune())
+
+    async def _ledger_check(self) -> None:
+        self.ledger.refuse_unless_sealing()

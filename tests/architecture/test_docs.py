@@ -1,0 +1,40 @@
+"""The documents point at things that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+
+def test_every_threat_points_at_a_test() -> None:
+    text = (ROOT / "docs" / "threat_model.md").read_text()
+    threats = re.findall(r"^\| \d+ \|.*$", text, re.MULTILINE)
+    pointers = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+
+    missing = [f"{path}::{name}" for path, name in pointers if f"def {name}(" not in _read(path)]
+
+    assert missing == []
+    assert len(pointers) >= len(threats) > 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text())
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_house_table_names_files_that_exist() -> None:
+    table = (ROOT / "README.md").read_text().split("## The houses")[1].split("##")[0]
+    named = re.findall(r"`([\w/]+\.(?:py|rego))`", table)
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert len(named) >= 9
+
+
+def _read(path: str) -> str:
+    file = ROOT / path
+    return file.read_text() if file.exists() else ""

@@ -1,0 +1,45 @@
+"""Background work is restarted, counted and named; it never dies in silence."""
+
+import asyncio
+
+import pytest
+
+from control_plane.supervision import Supervisor
+from shared_kernel.errors import UnavailableError
+
+
+async def test_work_that_fails_is_named_by_readiness_and_restarted() -> None:
+    runs = 0
+    supervisor = Supervisor()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise ValueError("first time")
+        await asyncio.Event().wait()
+
+    supervisor.start("work", work)
+    await asyncio.sleep(0.05)
+    with pytest.raises(UnavailableError, match="work: ValueError"):
+        await supervisor.check()
+    await asyncio.sleep(0.6)
+
+    assert runs == 2
+    await supervisor.stop()
+
+
+async def test_work_that_ends_well_is_not_restarted() -> None:
+    runs = 0
+    supervisor = Supervisor()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+
+    supervisor.start("work", work)
+    await asyncio.sleep(0.05)
+    await supervisor.check()
+
+    assert runs == 1
+    await supervisor.stop()
