@@ -38,7 +38,7 @@ class Answer(Protocol):
 class DecisionPoint(Protocol):
     """Answers questions (policy_engine)."""
 
-    async def decide(self, question: Any, /) -> Answer:  # noqa: ANN401 - policy_engine.service.Question
+    async def decide(self, question: Any, /) -> Answer:  # noqa: ANN401 - a Question, by its attributes
         """Decide."""
 
 
@@ -57,7 +57,7 @@ class Score(Protocol):
 class RiskAssessor(Protocol):
     """Knows what is usual for whom (policy_engine)."""
 
-    def score(self, features: Any, /) -> Score:  # noqa: ANN401 - policy_engine.service.RiskFeatures
+    def score(self, features: Any, /) -> Score:  # noqa: ANN401 - RiskFeatures, by its attributes
         """Score a request before it is decided."""
 
     async def observe(self, features: Any, /) -> None:  # noqa: ANN401 - the same
@@ -76,7 +76,7 @@ class Labels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Stand-in."""
+    """What the gateway asks; every part is plain JSON."""
 
     subject: Mapping[str, Any]
     action: str
@@ -86,7 +86,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class RiskFeatures:
-    """Stand-in."""
+    """What risk may know of a request."""
 
     subject: str
     source_ip: str

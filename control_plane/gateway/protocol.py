@@ -3,8 +3,9 @@
 llhttp itself refuses bare LF, folded fields, Content-Length beside Transfer-Encoding, signed or repeated lengths,
 spaces around field names and control bytes. This class adds what llhttp and uvicorn let through: targets that are not
 an absolute path (absolute-form, asterisk, authority, fragment), a missing or second Host, methods we do not serve,
-other protocol versions, transfer codings besides chunked, trailers, upgrades besides websocket, long heads, slow heads
-and slow bodies. What is refused here is answered with a problem and the connection is closed: its framing is doubtful.
+other protocol versions, transfer codings besides chunked, trailers, upgrades besides websocket, long heads, slow heads,
+slow bodies and clients that do not read. What is refused is answered with a problem and the connection is closed,
+because its framing is doubtful.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ MAX_HEAD_BYTES = 16_384
 MAX_FIELDS = 100
 HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 30.0
+WRITE_TIMEOUT_S = 30.0
+"""How long a client may leave our answer in the buffers unread."""
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 VERSIONS = frozenset({"1.0", "1.1"})
@@ -47,6 +50,7 @@ class StrictProtocol(HttpToolsProtocol):
 
     head_timeout_s: ClassVar[float] = HEAD_TIMEOUT_S
     body_timeout_s: ClassVar[float] = BODY_TIMEOUT_S
+    write_timeout_s: ClassVar[float] = WRITE_TIMEOUT_S
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **options)
@@ -55,6 +59,7 @@ class StrictProtocol(HttpToolsProtocol):
         self._pending_bytes = 0
         self._kept_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._write_deadline: asyncio.TimerHandle | None = None
         self._refusal: RefusedHeadError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -63,8 +68,9 @@ class StrictProtocol(HttpToolsProtocol):
         self._arm(self.head_timeout_s, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline with the connection."""
+        """Forget the deadlines with the connection."""
         self._disarm()
+        self._disarm_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -83,6 +89,16 @@ class StrictProtocol(HttpToolsProtocol):
             self._refuse(RefusedHeadError(431, "head-too-long"))
             return
         self._watch()
+
+    def pause_writing(self) -> None:
+        """Give a client that does not read its time to begin."""
+        super().pause_writing()
+        self._arm_writing()
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        self._disarm_writing()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """Start a request."""
@@ -172,6 +188,22 @@ class StrictProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _disarm_writing(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+    def _arm_writing(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        self._write_deadline = self.loop.call_later(self.write_timeout_s, self._check_reader, unread)
+
+    def _check_reader(self, unread_before: int) -> None:
+        if self.transport.get_write_buffer_size() < unread_before:
+            self._arm_writing()
+            return
+        metrics.REFUSED.labels("slow-reader").inc()
+        self.transport.abort()
 
     def _head_is_late(self) -> None:
         self._refuse(RefusedHeadError(408, "slow-head"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from control_plane.problems import CHALLENGE
 from shared_kernel.errors import ForbiddenError, GridwardenError, NotFoundError, UnauthenticatedError, UnavailableError
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
@@ -26,7 +27,7 @@ class Verdict:
     risk: int = 0
     risk_reasons: tuple[str, ...] = ()
     is_doubt: bool = False
-    refused_credential: UnauthenticatedError | None = None
+    refused_credential: str | None = None
 
 
 class CredentialsRequiredError(UnauthenticatedError):
@@ -34,6 +35,12 @@ class CredentialsRequiredError(UnauthenticatedError):
 
     def __init__(self) -> None:
         super().__init__("this needs a bearer token: obtain one at the token endpoint")
+
+
+class CredentialRefusedError(UnauthenticatedError):
+    """The credential is not good; the challenge says so (RFC 6750 section 3.1)."""
+
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
 
 
 class DeniedError(ForbiddenError):
@@ -81,7 +88,7 @@ def refusal_of(
 ) -> GridwardenError | None:
     """Return the error a verdict amounts to, None when the request passes; strangers learn nothing of unknown paths."""
     if verdict.refused_credential is not None:
-        return verdict.refused_credential
+        return CredentialRefusedError(verdict.refused_credential)
     if verdict.is_doubt:
         return UndecidedError(verdict.reasons)
     if not verdict.allow and verdict.principal.kind is PrincipalKind.ANONYMOUS:

@@ -41,7 +41,7 @@ async def test_a_silent_policy_engine_denies_after_its_deadline() -> None:
 
     assert told.status == 503
     assert told.json["reasons"] == ["policy did not answer in time"]
-    assert asyncio.get_running_loop().time() - started < judge.DEADLINE_S + 0.5
+    assert asyncio.get_running_loop().time() - started < judge.DEADLINE_S + 2
     assert city.contexts == []
 
 
@@ -123,7 +123,7 @@ async def test_a_ledger_that_stays_silent_has_not_sealed() -> None:
     told = await ask(city.gateway(), "GET", "/admin/users", headers=ADMIN)
 
     assert told.status == 503
-    assert asyncio.get_running_loop().time() - started < sealing.DEADLINE_S + 1
+    assert asyncio.get_running_loop().time() - started < sealing.DEADLINE_S + 2
     assert city.contexts == []
 
 

@@ -1,6 +1,5 @@
 """The road of a request through the gateway: what passes, what is refused, and what is sealed about it."""
 
-import ipaddress
 from typing import Any
 
 import pytest
@@ -183,7 +182,7 @@ async def test_a_bad_credential_is_refused_sealed_and_not_taken_for_a_stranger(a
     told = await ask(city.gateway(), "GET", "/public", headers={"Authorization": authorization})
 
     assert told.status == 401
-    assert "www-authenticate" in told.headers
+    assert told.headers["www-authenticate"] == 'Bearer realm="gridwarden", error="invalid_token"'
     assert city.contexts == []
     assert city.ledger.events[0]["event"]["reason"] == "the credential is not valid"
 
@@ -336,45 +335,6 @@ async def test_a_handlers_error_is_a_problem_that_keeps_our_secrets(error: Excep
     told = await ask(city.gateway(), "GET", "/fail")
 
     assert (told.status, told.json["detail"]) == (status, detail)
-
-
-async def test_the_rightmost_address_that_is_not_our_proxy_is_the_source() -> None:
-    city = City(proxies=(ipaddress.ip_network("10.0.0.0/8"),))
-
-    await ask(city.gateway(), "GET", "/public", peer="::ffff:10.0.0.1", headers=[
-        ("X-Forwarded-For", "127.0.0.1, 198.51.100.7"), ("X-Forwarded-For", "::ffff:203.0.113.9, 10.0.0.2"),
-    ])
-
-    assert city.contexts[0].source_ip == "203.0.113.9"
-
-
-async def test_a_strangers_word_about_its_address_and_its_tls_is_not_taken() -> None:
-    city = City(proxies=(ipaddress.ip_network("10.0.0.0/8"),))
-
-    told = await ask(city.gateway(), "GET", "/public", peer="203.0.113.9", headers={
-        "X-Forwarded-For": "10.0.0.1", "X-Forwarded-Proto": "https",
-    })
-
-    assert city.contexts[0].source_ip == "203.0.113.9"
-    assert "strict-transport-security" not in told.headers
-
-
-@pytest.mark.parametrize("hop", ["2130706433", "0177.0.0.1", "0x7f000001", "unknown", "", "fe80::1%eth0", "1.2.3.4:80"])
-async def test_an_unreadable_hop_ends_at_the_last_address_we_know(hop: str) -> None:
-    city = City(proxies=(ipaddress.ip_network("10.0.0.0/8"),))
-
-    await ask(city.gateway(), "GET", "/public", peer="10.0.0.1", headers={"X-Forwarded-For": f"{hop}, 10.0.0.2"})
-
-    assert city.contexts[0].source_ip == "10.0.0.2"
-
-
-async def test_a_trusted_proxy_tells_that_the_outside_is_encrypted() -> None:
-    city = City(proxies=(ipaddress.ip_network("10.0.0.0/8"),))
-
-    told = await ask(city.gateway(), "GET", "/public", peer="10.0.0.1", headers={"X-Forwarded-Proto": "https"})
-
-    assert city.scopes[0]["scheme"] == "https"
-    assert "strict-transport-security" in told.headers
 
 
 async def test_a_kind_of_scope_nobody_defined_is_refused() -> None:
