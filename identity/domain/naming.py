@@ -9,6 +9,7 @@ from shared_kernel.errors import UnprocessableError
 MIN_PASSWORD = 12
 MAX_PASSWORD_BYTES = 1_024
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _CLIENT_ID = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
 _ROLE = re.compile(r"[a-z][a-z0-9_]{1,63}", re.ASCII)
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,64}", re.ASCII)
@@ -33,8 +34,8 @@ def shown_name(text: str) -> str:
 def new_account_name(text: str) -> str:
     """Return a name fit for a new account; raise UnprocessableError."""
     name = account_name(text)
-    if not is_account_name(name):
-        raise UnprocessableError("name must be 1 to 64 of a-z 0-9 . _ @ + - and start with a letter or digit")
+    if not is_account_name(name) or _UUID.fullmatch(name):
+        raise UnprocessableError("name must be 1 to 64 of a-z 0-9 . _ @ + -, start with a letter or digit, be no UUID")
     return name
 
 

@@ -37,10 +37,10 @@ def scope_text(scopes: frozenset[str]) -> str:
     return " ".join(sorted(scopes))
 
 
-def read_pairs(text: str) -> list[tuple[str, str]]:
+def read_pairs(text: str, limit: int = MAX_QUERY) -> list[tuple[str, str]]:
     """Return the pairs of a query string or form, in order; raise InvalidInputError if not UTF-8 or too much."""
-    if len(text) > MAX_QUERY:
-        raise InvalidInputError(f"the parameters are longer than {MAX_QUERY} characters")
+    if len(text) > limit:
+        raise InvalidInputError(f"the parameters are longer than {limit} characters")
     try:
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as cause:

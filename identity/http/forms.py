@@ -18,7 +18,7 @@ async def form_pairs(request: Request) -> list[tuple[str, str]]:
         text = (await request.body()).decode("ascii")
     except UnicodeDecodeError as cause:
         raise InvalidInputError("the body is not a URL-encoded form") from cause
-    return read_pairs(text)
+    return read_pairs(text, MAX_FORM)
 
 
 async def form_fields(request: Request) -> dict[str, str]:

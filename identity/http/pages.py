@@ -32,13 +32,16 @@ class Pages:
 
 
 def page_headers(form_target: str | None = None) -> dict[str, str]:
-    """Return the headers of a page. Chromium applies form-action to the redirects after a form, hence the target."""
+    """Return the headers of a page. Chromium applies form-action to the redirects after a form, hence the target.
+
+    Under no-referrer a browser would post our forms with `Origin: null`, hence same-origin.
+    """
     targets = f"'self' {origin_of(form_target)}" if form_target else "'self'"
     return {
         "Content-Security-Policy": f"default-src 'none'; style-src 'self'; img-src 'self'; form-action {targets}; "
                                    "frame-ancestors 'none'; base-uri 'none'",
         "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
     }

@@ -41,7 +41,8 @@ class Journal:
         self._clock = clock
 
     async def seal(self, action: str, *, context: RequestContext | None = None,  # noqa: PLR0913 - an event's parts
-                   user: Fields | None = None, reason: str | None = None, outcome: str = "success", grid: Fields | None = None) -> None:
+                   user: Fields | None = None, reason: str | None = None, outcome: str = "success",
+                   grid: Fields | None = None) -> None:
         """Seal one event; `user` replaces the principal of the context."""
         category, types = ACTIONS[action]
         sections: dict[str, Any] = {"grid": dict(grid)} if grid else {}

@@ -20,6 +20,8 @@ CONNECTION_ERRORS = (
     asyncpg.InsufficientResourcesError, OSError, TimeoutError,
 )
 
+ACQUIRE_TIMEOUT_S = 10
+
 
 class DatabaseDownError(UnavailableError):
     """PostgreSQL did not answer; the transaction did not happen."""
@@ -52,7 +54,7 @@ class Database:
     async def begin(self) -> AsyncIterator[Tables]:
         """Open a transaction that commits when the block ends normally; raise UnavailableError when it cannot."""
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
                 yield _tables(connection)
         except CONNECTION_ERRORS as cause:
             raise DatabaseDownError from cause

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import asyncpg
 import httpx
 import jwt
 import pytest
 
+from shared_kernel.events import Event, Receipt
 from tests.identity.world import CALLBACK, ISSUER, World, authorization, parameter
 
 
@@ -28,9 +30,10 @@ async def test_the_tokens_verify_with_an_independent_library(world: World) -> No
     answer = await world.tokens()
 
     keys = jwt.PyJWKSet.from_dict(world.provider.jwks())
-    options = {"verify_exp": False, "verify_iat": False}
+    options: jwt.types.Options = {"verify_exp": False, "verify_iat": False}
     key = keys[jwt.get_unverified_header(answer["access_token"])["kid"]]
-    access = jwt.decode(answer["access_token"], key, ["ES256"], audience=f"{ISSUER}/api", issuer=ISSUER, options=options)
+    access = jwt.decode(answer["access_token"], key, ["ES256"], audience=f"{ISSUER}/api", issuer=ISSUER,
+                        options=options)
     identity = jwt.decode(answer["id_token"], key, ["ES256"], audience="app", issuer=ISSUER, options=options)
     assert jwt.get_unverified_header(answer["access_token"])["typ"] == "at+jwt"
     assert access["sub"] == identity["sub"] == world.user.id
@@ -132,7 +135,9 @@ async def test_another_redirect_uri_at_the_token_endpoint_is_refused(world: Worl
     assert answer.json()["error"] == "invalid_grant"
 
 
-@pytest.mark.parametrize("code", ["x", "gw_code_" + "0" * 32 + "." + "A" * 43, "gw_refresh_" + "0" * 32 + "." + "A" * 43])
+@pytest.mark.parametrize("code", [
+    "x", "gw_code_" + "0" * 32 + "." + "A" * 43, "gw_refresh_" + "0" * 32 + "." + "A" * 43,
+])
 async def test_an_unknown_code_is_refused(world: World, code: str) -> None:
     """RFC 6749 section 5.2."""
     answer = await world.redeem(code)
@@ -265,3 +270,23 @@ async def test_a_refresh_fails_whole_while_the_ledger_is_down(world: World) -> N
 
     assert refused.status_code == 503
     assert answer.status_code == 200
+
+
+async def test_a_database_gone_in_mid_redemption_leaves_nothing_half_done(world: World, postgres_url: str) -> None:
+    """The connection dies after the claim and before the commit: 503, and the code is still good."""
+    code = await world.code()
+    admin = await asyncpg.connect(postgres_url)
+
+    async def cut(_: Event) -> Receipt:
+        await admin.execute("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname LIKE 'test_%' AND pid <> pg_backend_pid()""")
+        return Receipt(0, b"")
+
+    world.recorder.record = cut  # type: ignore[method-assign] - the outage happens while the event is sealed
+    refused = await world.redeem(code)
+    del world.recorder.record
+    await admin.close()
+
+    answer = await world.redeem(code)
+
+    assert (refused.status_code, answer.status_code) == (503, 200)

@@ -1,5 +1,6 @@
 """The door for signed tokens: what a forger might try, each refused before or by the signature; never an error."""
 
+import hmac
 import json
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -30,8 +31,9 @@ def forge(header: dict[str, Any] | bytes, payload: bytes, key: ECKey | None = No
     """Return a token with any header, correctly signed over it with our own key."""
     raw = header if isinstance(header, bytes) else json.dumps(header).encode()
     signed = f"{b64(raw)}.{b64(payload)}"
-    signature = jwt.algorithms.ECAlgorithm(jwt.algorithms.ECAlgorithm.SHA256).sign(
-        signed.encode(), (key or RING.current.key).private_key)
+    private = (key or RING.current.key).private_key
+    assert private is not None
+    signature = jwt.algorithms.ECAlgorithm(jwt.algorithms.ECAlgorithm.SHA256).sign(signed.encode(), private)
     return f"{signed}.{b64(signature)}"
 
 
@@ -86,7 +88,6 @@ def test_a_correctly_signed_token_with_a_bad_header_is_refused(header: dict[str,
 def test_hs256_with_the_public_key_as_secret_is_refused() -> None:
     """RFC 8725 section 2.1: the algorithm confusion."""
     pem = RING.current.key.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    import hmac
     signed = f"{b64(json.dumps(header_with(alg='HS256')).encode())}.{b64(PAYLOAD)}"
     token = f"{signed}.{b64(hmac.digest(pem, signed.encode(), 'sha256'))}"
 

@@ -1,4 +1,4 @@
-"""A provider on a real database, behind a small gateway: it authenticates and puts the context, as the real one does."""
+"""A provider behind a small gateway that authenticates and puts the context, as the real one does."""
 
 from dataclasses import replace
 from typing import Any
@@ -115,9 +115,9 @@ class World:
         fields = {"interaction": hidden(page.text), "name": name, "password": password}
         return await browser.post("/login", data=fields, headers=headers)
 
-    async def code(self, browser: httpx.AsyncClient | None = None, **changes: str) -> str:
+    async def code(self, **changes: str) -> str:
         """Return a fresh authorization code for alice."""
-        async with browser or self.browser() as client:
+        async with self.browser() as client:
             return await self.code_in(client, **changes)
 
     async def code_in(self, browser: httpx.AsyncClient, **changes: str) -> str:
