@@ -1,0 +1,177 @@
+"""The ledger's figures, each as a ratio to bare COPY, one at a time, or bare SHA-256 in the same minute."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import asyncpg
+
+from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.canonical import payload_of
+from audit_ledger.domain.columns import Columns, columns_of
+from audit_ledger.domain.merkle import Frontier, Span, inclusion_spans, leaf_hash, root_of
+from audit_ledger.domain.note import NoteSigner
+from audit_ledger.domain.proofs import proves_inclusion
+from audit_ledger.service.prover import Prover
+from audit_ledger.service.sequencer import Batch, Pending, Sequencer
+from audit_ledger.service.verifier import Verifier
+from audit_ledger.store.reader import LedgerReader
+from audit_ledger.store.writer import ENTRY_COLUMNS, LedgerWriter
+from benchmarks.metric import Metric
+from control_plane.database.pools import open_pool
+from control_plane.database.roles import LEDGER_READER, LEDGER_WRITER
+from shared_kernel.clock import SystemClock
+from shared_kernel.events import Event, security_event
+
+SAMPLES = 5
+BATCH = 20_000
+IN_FLIGHT = 1_000
+SINGLES = 300
+PROOFS = 20_000
+_CLOCK = SystemClock()
+
+
+async def measure(url: str) -> list[Metric]:
+    """Measure on a migrated, empty database."""
+    signer = NoteSigner("gridwarden/benchmark", bytes(range(32)))
+    writer_pool = await open_pool(url, LEDGER_WRITER, size=4)
+    reader_pool = await open_pool(url, LEDGER_READER, size=4)
+    owner = await asyncpg.connect(url)
+    reader = LedgerReader(reader_pool, signer.name)
+    writer = LedgerWriter(writer_pool, signer.name)
+    try:
+        batch = await _append_batch(owner, writer, reader)
+        single_and_async = await _append_async(writer, reader)
+        verify = await _verify(reader, signer)
+    finally:
+        await owner.close()
+        writer_pool.terminate()
+        reader_pool.terminate()
+    return [*batch, *single_and_async, verify, _proof_verify()]
+
+
+def _event(number: int) -> Event:
+    return security_event(
+        _CLOCK, "access_decision", category="web", types=("access", "allowed"),
+        user={"id": f"user-{number % 97}", "name": "ada", "roles": ["grid_operator"]}, source={"ip": "192.0.2.7"},
+        http={"request": {"id": f"request-{number}", "method": "GET"}}, url={"path": "/api/v1/analytics/load"},
+        grid={"decision": {"allow": True, "reasons": ["role grid_operator may analytics.read"], "risk": 12,
+                           "revision": "0f0f0f"}, "resource": {"dataset": "grid.load_actual", "method": "GET"}},
+    )
+
+
+async def _append_batch(owner: Any, writer: LedgerWriter, reader: LedgerReader) -> list[Metric]:  # noqa: ANN401 - asyncpg
+    """The batch engine on prepared payloads, against COPY of the same rows into the same kind of table."""
+    prepared = [(payload_of(event), columns_of(event)) for event in map(_event, range(BATCH))]
+    head = await writer.lead()
+    frontier = await Prover(reader).frontier(head)
+    ours, bare = [], []
+    for _ in range(SAMPLES):
+        batch = Batch(writer.stream, head, frontier.copy(), _CLOCK.now_us(), _pending(prepared))
+        began = perf_counter()
+        head, _ = await writer.append(head, batch.rows(), batch.sealed)
+        ours.append(BATCH / (perf_counter() - began))
+        frontier = batch.frontier
+        rows = await _stored_rows(owner, head.size - BATCH)
+        await owner.execute("DROP TABLE IF EXISTS audit_ledger.bare")
+        await owner.execute("CREATE TABLE audit_ledger.bare (LIKE audit_ledger.entries INCLUDING ALL)")
+        began = perf_counter()
+        await owner.copy_records_to_table("bare", schema_name="audit_ledger", columns=ENTRY_COLUMNS, records=rows)
+        bare.append(BATCH / (perf_counter() - began))
+    await owner.execute("DROP TABLE audit_ledger.bare")
+    await writer.release()
+    ratios = tuple(one / other for one, other in zip(ours, bare, strict=True))
+    return [
+        Metric("ledger.append_batch.ratio_to_copy", "ratio", ratios, ">= 0.80", f"bare COPY {_mid(bare):,.0f} rows/s"),
+        Metric("ledger.append_batch.per_s", "entries/s", tuple(ours)),
+    ]
+
+
+def _pending(prepared: list[tuple[bytes, Columns]]) -> list[Pending]:
+    loop = asyncio.get_running_loop()
+    return [Pending(payload, columns, loop.create_future()) for payload, columns in prepared]
+
+
+async def _stored_rows(owner: Any, since: int) -> list[Any]:  # noqa: ANN401 - asyncpg is untyped
+    return list(await owner.fetch(
+        f"SELECT {', '.join(ENTRY_COLUMNS)} FROM audit_ledger.entries WHERE seq >= $1 ORDER BY seq", since))  # noqa: S608 - constants
+
+
+async def _append_async(writer: LedgerWriter, reader: LedgerReader) -> list[Metric]:
+    """1,000 records in flight against one at a time: what group commit is worth here and now."""
+    sequencer = Sequencer(writer, Prover(reader), _CLOCK)
+    await sequencer.start()
+    many, one = [], []
+
+    async def hand(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            event = _event(number)
+            await sequencer.append(payload_of(event), columns_of(event))
+
+    for _ in range(SAMPLES):
+        one.append(await _rate(SINGLES, hand, 1))
+        many.append(await _rate(BATCH, hand, IN_FLIGHT))
+    await sequencer.stop()
+    ratios = tuple(fast / slow for fast, slow in zip(many, one, strict=True))
+    return [
+        Metric("ledger.append_async.ratio_to_single", "ratio", ratios, ">= 50 where fdatasync costs > 0.5 ms",
+               f"one at a time {_mid(one):,.0f}/s"),
+        Metric("ledger.append_async.per_s", "entries/s", tuple(many)),
+    ]
+
+
+async def _rate(count: int, hand: Any, hands: int) -> float:  # noqa: ANN401 - a coroutine function
+    numbers = iter(range(count))
+    began = perf_counter()
+    await asyncio.gather(*(hand(numbers) for _ in range(hands)))
+    return count / (perf_counter() - began)
+
+
+async def _verify(reader: LedgerReader, signer: NoteSigner) -> Metric:
+    """Full verification against a loop that only hashes the same bytes."""
+    payloads = [entry.payload for entry in await reader.entries(0, BATCH)]
+    ours, bare = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        files = LedgerFolder(keys=Path(folder), checkpoints=Path(folder))
+        auditor = Verifier(reader, _CLOCK, key=signer.verifier, outside=files, page_rows=4_096)
+        for _ in range(SAMPLES):
+            began = perf_counter()
+            report = await auditor.verify()
+            ours.append(report.size / (perf_counter() - began))
+            began = perf_counter()
+            for payload in payloads:
+                sha256(payload).digest()
+            bare.append(len(payloads) / (perf_counter() - began))
+    assert not report.findings
+    ratios = tuple(one / other for one, other in zip(ours, bare, strict=True))
+    return Metric("ledger.verify.ratio_to_sha256", "ratio", ratios, ">= 0.25",
+                  f"bare SHA-256 {_mid(bare):,.0f}/s, verify {_mid(ours):,.0f}/s")
+
+
+def _proof_verify() -> Metric:
+    """Inclusion proofs of a tree of 2^16 + 1 entries, checked one by one."""
+    leaves = [leaf_hash(str(number).encode()) for number in range((1 << 16) + 1)]
+    tree = Frontier()
+    tree.extend(leaves)
+    places = range(0, len(leaves), 4_099)
+    proofs = [(leaves[seq], seq, [_root(leaves, span) for span in inclusion_spans(seq, len(leaves))]) for seq in places]
+    rates = []
+    for _ in range(SAMPLES):
+        began = perf_counter()
+        for number in range(PROOFS):
+            leaf, seq, path = proofs[number % len(proofs)]
+            assert proves_inclusion(leaf, seq, len(leaves), path, tree.root)
+        rates.append(PROOFS / (perf_counter() - began))
+    return Metric("ledger.proof_verify.per_s", "proofs/s", tuple(rates), ">= 50000")
+
+
+def _root(leaves: list[bytes], span: Span) -> bytes:
+    return root_of(leaves[span.start:span.end])
+
+
+def _mid(samples: list[float]) -> float:
+    return sorted(samples)[len(samples) // 2]
