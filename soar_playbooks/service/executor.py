@@ -1,4 +1,4 @@
-"""Carries out one run: intent row, sealed intent, effect, sealed outcome, outcome row; then the next call.
+"""Carries out one run: intent row, sealed intent, effect, sealed outcome, outcome row with the next call's intent.
 
 Whatever point a crash hits, the intent without an outcome is found at the next claim and *reconciled* with its
 connector: done, again, or a human. It is never assumed.
@@ -27,11 +27,13 @@ from soar_playbooks.domain.errors import SwitchedOffError
 from soar_playbooks.domain.plan import Call, idempotency_key
 from soar_playbooks.domain.run import Run, RunStatus, StepRecord, StepState
 from soar_playbooks.service.seals import Seals
-from soar_playbooks.store.journal import Claim, JournalStore, Outcome
+from soar_playbooks.store.journal import Claim, Following, JournalStore, Outcome
 
 STEPS = Counter("gridwarden_soar_steps", "Calls concluded.", ["connector", "state"])
 RECONCILE_TIMEOUT_S = 10
 LEDGER_WAIT_S = 1.0
+_ENDS = {StepState.FAILED: RunStatus.FAILED, StepState.NEEDS_HUMAN: RunStatus.NEEDS_HUMAN}
+_Ended = tuple[Outcome, bool]
 log = structlog.get_logger()
 
 
@@ -44,6 +46,7 @@ class _At:
     call: Call
     record: StepRecord
     connector: Connector
+    following: Following | None
 
     @property
     def key(self) -> str:
@@ -85,24 +88,38 @@ class Executor:
         run = claim.run
         if run.plan.hash != run.plan_hash:
             return RunStatus.NEEDS_HUMAN, "the stored plan is not the one that was opened and approved"
+        is_intended = False
         for position, (call, record) in enumerate(zip(run.plan.calls, claim.steps, strict=True)):
             if record.state is StepState.DONE:
                 continue
             connector = self._connectors.get(call.connector)
             if connector is None:
                 return RunStatus.NEEDS_HUMAN, f"the connector {call.connector!r} is not installed"
+            at = _At(run, position, call, record, connector, self._following(claim, position))
             try:
-                outcome = await self._one_call(_At(run, position, call, record, connector))
+                outcome, is_intended = await self._one_call(at, is_intended=is_intended)
             except SwitchedOffError as stop:
                 return RunStatus.STOPPED, stop.detail
-            if outcome.state is StepState.FAILED:
-                return RunStatus.FAILED, f"{call.step} on {call.target}: {outcome.error}"
-            if outcome.state is StepState.NEEDS_HUMAN:
-                return RunStatus.NEEDS_HUMAN, f"{call.step} on {call.target}: {outcome.error}"
+            if outcome.state in _ENDS:
+                return _ENDS[outcome.state], f"{call.step} on {call.target}: {outcome.error}"
         return RunStatus.DONE, run.reason
 
-    async def _one_call(self, at: _At) -> Outcome:
-        """Resume or begin one call and return how it ended; raises _PostponedError to try again later."""
+    def _following(self, claim: Claim, position: int) -> Following | None:
+        """Return the call after this one, when it was not begun yet and there is a connector for it."""
+        after = position + 1
+        if after == len(claim.steps) or claim.steps[after].state is not StepState.PLANNED:
+            return None
+        call = claim.run.plan.calls[after]
+        return Following(after, call.timeout_s + self._margin_s) if call.connector in self._connectors else None
+
+    async def _one_call(self, at: _At, *, is_intended: bool) -> _Ended:
+        """Resume or begin one call; answer how it ended and whether the next is intended already.
+
+        `is_intended` says that this worker itself has just written the intent. Raises _PostponedError to try again.
+        """
+        if is_intended:
+            await self._seal_intent(at)
+            return await self._effect(at)
         resumptions = at.record.resumptions
         if at.record.state is StepState.INTENDED:
             resumptions += 1
@@ -119,6 +136,9 @@ class Executor:
             at.run, at.position, resumptions=resumptions, at_us=self._clock.now_us(),
             lease_s=at.call.timeout_s + self._margin_s,
         )
+        await self._seal_intent(at)
+
+    async def _seal_intent(self, at: _At) -> None:
         try:
             await self._seals.intended(at.run, at.call, at.record.attempts)
         except UnavailableError as cause:
@@ -127,7 +147,7 @@ class Executor:
             await self._journal.conclude(at.run, at.position, outcome, self._clock.now_us())
             raise _PostponedError(LEDGER_WAIT_S) from cause
 
-    async def _effect(self, at: _At) -> Outcome:
+    async def _effect(self, at: _At) -> _Ended:
         try:
             async with asyncio.timeout(at.call.timeout_s):
                 result = await at.connector.run(at.call.params, idempotency_key=at.key)
@@ -144,7 +164,7 @@ class Executor:
             return await self._unknown(at, f"the connector raised {type(error).__name__}")
         return await self._done(at, result, "done")
 
-    async def _unknown(self, at: _At, error: str) -> Outcome:
+    async def _unknown(self, at: _At, error: str) -> _Ended:
         attempts = at.record.attempts + 1
         known = after_unknown(at.connector.kind, await self._asked(at), attempts)
         if known is Reconciled.DONE:
@@ -168,22 +188,25 @@ class Executor:
             log.warning("connector_cannot_tell", connector=at.call.connector, why=type(error).__name__)
             return when_it_cannot_tell(at.connector.kind)
 
-    async def _done(self, at: _At, result: Mapping[str, Any], what: str) -> Outcome:
+    async def _done(self, at: _At, result: Mapping[str, Any], what: str) -> _Ended:
         return await self._conclude(at, Outcome(StepState.DONE, what, at.record.attempts, result=result))
 
-    async def _human(self, at: _At, error: str) -> Outcome:
+    async def _human(self, at: _At, error: str) -> _Ended:
         asked = Outcome(StepState.NEEDS_HUMAN, "needs_human", at.record.attempts + 1, error=error)
         return await self._conclude(at, asked)
 
-    async def _conclude(self, at: _At, outcome: Outcome) -> Outcome:
-        """Seal the outcome, then write it."""
+    async def _conclude(self, at: _At, outcome: Outcome) -> _Ended:
+        """Seal the outcome, then write it, with the next call's intent when this one took effect."""
+        following = at.following if outcome.state is StepState.DONE else None
         if outcome.state is StepState.DONE:
             await self._seals.done(at.run, at.call)
         else:
             await self._seals.failed(at.run, at.call, outcome.error or "", outcome.attempts)
-        await self._journal.conclude(at.run, at.position, outcome, self._clock.now_us())
+        goes_on = await self._journal.conclude(
+            at.run, at.position, outcome, self._clock.now_us(), following=following,
+        )
         STEPS.labels(at.call.connector, outcome.state).inc()
-        return outcome
+        return outcome, goes_on
 
     async def _finish(self, run: Run, status: RunStatus, reason: str) -> None:
         await self._seals.finished(run, status, reason)

@@ -40,14 +40,25 @@ _INTEND = """
 """
 _CONCLUDE = """
     WITH held AS (
-        SELECT run_id FROM soar_playbooks.runs
-        WHERE run_id = $1 AND lease_owner = $2 AND status = 'ready' FOR NO KEY UPDATE),
+        SELECT run_id, NOT EXISTS (SELECT FROM soar_playbooks.switches WHERE is_on AND scope = ANY($12)) AS may_go_on
+        FROM soar_playbooks.runs WHERE run_id = $1 AND lease_owner = $2 AND status = 'ready' FOR NO KEY UPDATE),
     step AS (
         UPDATE soar_playbooks.steps
         SET state = $4, attempts = $5, result = $6, error = $7, finished_at_us = $8
-        FROM held WHERE steps.run_id = held.run_id AND position = $3 RETURNING steps.run_id)
-    INSERT INTO soar_playbooks.journal (run_id, position, what, at_us, detail)
-    SELECT run_id, $3, $9, $8, coalesce($7, '') FROM step RETURNING seq
+        FROM held WHERE steps.run_id = held.run_id AND position = $3 RETURNING steps.run_id),
+    following AS (
+        UPDATE soar_playbooks.steps SET state = 'intended', intended_at_us = $8
+        FROM held WHERE may_go_on AND steps.run_id = held.run_id AND position = $10 AND state = 'planned'
+        RETURNING steps.run_id),
+    lease AS (
+        UPDATE soar_playbooks.runs
+        SET lease_until = greatest(lease_until, clock_timestamp() + make_interval(secs => $11))
+        FROM following WHERE runs.run_id = following.run_id),
+    noted AS (
+        INSERT INTO soar_playbooks.journal (run_id, position, what, at_us, detail)
+        SELECT run_id, $3, $9, $8, coalesce($7, '') FROM step
+        UNION ALL SELECT run_id, $10, 'intent', $8, '' FROM following)
+    SELECT (SELECT count(*) FROM step) AS concluded, (SELECT count(*) FROM following) AS intended
 """
 _FINISH = """
     WITH held AS (
@@ -81,6 +92,14 @@ class Outcome:
     attempts: int = 0
     result: Mapping[str, Any] | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The call that comes next, and how long its lease must last."""
+
+    position: int
+    lease_s: float
 
 
 class JournalStore:
@@ -118,16 +137,23 @@ class JournalStore:
             )
         raise SwitchedOffError(switched) if switched else LeaseLostError(run.run_id)
 
-    async def conclude(self, run: Run, position: int, outcome: Outcome, at_us: int) -> None:
-        """Write an outcome; LeaseLostError when somebody else holds the run."""
+    async def conclude(
+        self, run: Run, position: int, outcome: Outcome, at_us: int, *, following: Following | None = None,
+    ) -> bool:
+        """Write an outcome and, unless a kill switch is on, the next call's intent; answer whether that was written.
+
+        LeaseLostError when somebody else holds the run.
+        """
         result = orjson.dumps(outcome.result, default=str).decode() if outcome.result is not None else None
+        ahead = (following.position, following.lease_s) if following else (None, 0.0)
         async with connection(self._pool) as lent:
-            written = await lent.fetchval(
+            written = await lent.fetchrow(
                 _CONCLUDE, run.run_id, self._owner, position, outcome.state, outcome.attempts, result, outcome.error,
-                at_us, outcome.what,
+                at_us, outcome.what, *ahead, list(scopes_of(run.playbook)),
             )
-        if written is None:
+        if not written["concluded"]:
             raise LeaseLostError(run.run_id)
+        return bool(written["intended"])
 
     async def finish(self, run: Run, status: RunStatus, reason: str, at_us: int) -> None:
         """End a run and give its lease back."""

@@ -19,8 +19,8 @@ from soar_playbooks.domain.run import (
 from soar_playbooks.domain.trigger import Requester
 
 RUN_COLUMNS = (
-    "run_id, playbook, status, reason, plan, plan_hash, requester, created_at_us, alert_key, alert_seq, alert_id,"
-    " number, finished_at_us"
+    "run_id, playbook, status, reason, plan_hash, requester, created_at_us, alert_key, alert_seq, alert_id, number,"
+    " finished_at_us, (SELECT plan FROM soar_playbooks.plans WHERE plans.run_id = runs.run_id) AS plan"
 )
 
 

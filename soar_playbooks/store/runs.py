@@ -15,8 +15,8 @@ _KEEP_VERSION = """
 """
 _OPEN = """
     INSERT INTO soar_playbooks.runs (run_id, playbook, version_hash, alert_key, alert_seq, alert_id, status, reason,
-        plan, plan_hash, requester, created_at_us, finished_at_us)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        plan_hash, requester, created_at_us, finished_at_us)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT DO NOTHING RETURNING run_id
 """
 _PLAN_STEPS = """
@@ -114,11 +114,11 @@ async def _open(lent: asyncpg.Connection, new: NewRun) -> None:
         await lent.execute(_KEEP_VERSION, run.plan.version_hash, run.playbook, new.content, run.created_at_us)
     opened = await lent.fetchval(
         _OPEN, run.run_id, run.playbook, run.plan.version_hash, run.alert_key, run.alert_seq, run.alert_id, run.status,
-        run.reason, run.plan.content, run.plan_hash, requester_text(run.requester), run.created_at_us,
-        run.finished_at_us,
+        run.reason, run.plan_hash, requester_text(run.requester), run.created_at_us, run.finished_at_us,
     )
     if opened is None:
         return
+    await lent.execute("INSERT INTO soar_playbooks.plans VALUES ($1, $2)", run.run_id, run.plan.content)
     await lent.execute(_PLAN_STEPS, run.run_id, len(run.plan.calls))
     await lent.execute(_NOTE, run.run_id, f"opened:{run.status}", run.created_at_us, run.reason)
     if new.approval is not None:

@@ -98,7 +98,7 @@ class City:
     async def until(self, run_id: str, *statuses: RunStatus) -> RunStory:
         """Wait until a run has one of these statuses."""
         async with asyncio.timeout(15):
-            while (story := await self.responder.story(run_id)).run.status not in statuses:
+            while (story := await self.responder.story(run_id)).run.status not in statuses:  # noqa: ASYNC110 - another process may write it
                 await asyncio.sleep(0.01)
         return story
 
@@ -117,7 +117,7 @@ def city(pool: asyncpg.Pool, clock: FrozenClock, folder: Path, *, lease_s: float
     return City(responder, ledger, connectors, clock, store, folder)
 
 
-def alert(  # noqa: PLR0913 - an alert's fields
+def alert(
     *users: str, playbook: str = LOCK, rule: str = "GR-001", alert_id: str = "alert-1", seq: int = 0,
     target_field: str = "user.name",
 ) -> SealedEvent:
@@ -140,11 +140,11 @@ def person(name: str) -> Principal:
 
 def one_step(name: str, connector: str = "act", **more: str) -> str:
     """Return the text of a playbook with one step."""
+    step = f"name: one, connector: {connector}, timeout_s: {more.get('timeout_s', '5')}"
     lines = [
         f"name: {name}", "title: A test", "start: {rules: any}",
         f"targets: {{field: user.name, max: {more.get('max', '5')}}}",
         f"approval: {more.get('approval', 'none')}",
-        f"steps: [{{name: one, connector: {connector}, params: {{who: '{more.get('who', '${target}')}'}}, "
-        f"timeout_s: {more.get('timeout_s', '5')}}}]",
+        f"steps: [{{{step}, params: {{who: '{more.get('who', '${target}')}'}}}}]",
     ]
     return "\n".join(lines)

@@ -1,13 +1,15 @@
 """From an alert to sealed steps: once, in order, and never without being told."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from control_plane.database.pools import open_pool
+from control_plane.database.roles import APP
 from shared_kernel.errors import InvalidInputError, NotFoundError, UnavailableError
 from shared_kernel.events import SealedEvent
 from soar_playbooks.domain.connector import ConnectorKind, Reconciled
@@ -196,20 +198,29 @@ async def test_a_target_that_looks_like_a_template_is_only_a_name(here: City) ->
     assert here.connectors["lock_account"].calls[0]["account"] == evil
 
 
-async def test_a_plan_changed_in_the_table_is_not_carried_out(here: City, app_pool: asyncpg.Pool) -> None:
+async def test_a_plan_changed_in_the_table_is_not_carried_out(
+    make_database: Callable[..., Awaitable[str]], clock: FrozenClock, tmp_path: Path,
+) -> None:
+    url = await make_database("soar_playbooks")
+    pool = await open_pool(url, APP, size=4)
+    here = city(pool, clock, tmp_path)
     await here.responder.observe("ledger", [alert("mallory")])
-    await app_pool.execute(
-        "UPDATE soar_playbooks.runs SET plan = jsonb_set(plan, '{calls,0,params,account}', '\"admin\"')",
+    owner = await asyncpg.connect(url)
+    await owner.execute(
+        "UPDATE soar_playbooks.plans SET plan = jsonb_set(plan, '{calls,0,params,account}', '\"admin\"')",
     )
+    await owner.close()
 
     story = await here.work_off(await _only_run(here), RunStatus.NEEDS_HUMAN)
 
     assert here.connectors["lock_account"].calls == []
     assert "not the one" in story.run.reason
+    await pool.close()
 
 
 async def test_the_application_may_not_rewrite_the_journal(app_pool: asyncpg.Pool) -> None:
     for sql in ("UPDATE soar_playbooks.journal SET what = 'x'", "DELETE FROM soar_playbooks.journal",
+                "UPDATE soar_playbooks.plans SET plan = '{}'", "UPDATE soar_playbooks.versions SET content = ''",
                 "DELETE FROM soar_playbooks.runs"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await app_pool.execute(sql)

@@ -54,9 +54,13 @@ def test_a_mistake_is_refused_with_its_place(change: tuple[str, str], place: str
         playbook_from(parse_yaml(text), "good", frozenset({"act"}))
 
 
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-))
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(documents)
 def test_any_document_is_taken_or_refused_and_nothing_else(document: object) -> None:
     with pytest.raises(PlaybookError):
         playbook_from(document, "good")

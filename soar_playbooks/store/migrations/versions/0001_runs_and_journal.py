@@ -15,18 +15,20 @@ STATEMENTS = (
         run_id text PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
         playbook text NOT NULL, version_hash text NOT NULL,
         alert_key text, alert_seq bigint, alert_id text NOT NULL,
-        status text NOT NULL, reason text NOT NULL, plan jsonb NOT NULL, plan_hash text NOT NULL,
+        status text NOT NULL, reason text NOT NULL, plan_hash text NOT NULL,
         requester jsonb NOT NULL, created_at_us bigint NOT NULL, finished_at_us bigint,
         lease_owner text, lease_until timestamptz, next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        UNIQUE (playbook, alert_key))
+        UNIQUE (playbook, alert_key)) WITH (fillfactor = 50)
     """,
+    # Apart from the run, whose row is written at every step, and so never rewritten.
+    "CREATE TABLE soar_playbooks.plans (run_id text PRIMARY KEY, plan jsonb NOT NULL)",
     "CREATE INDEX runs_ready ON soar_playbooks.runs (next_at) WHERE status = 'ready'",
     """
     CREATE TABLE soar_playbooks.steps (
         run_id text NOT NULL REFERENCES soar_playbooks.runs, position smallint NOT NULL,
         state text NOT NULL DEFAULT 'planned', attempts smallint NOT NULL DEFAULT 0,
         resumptions smallint NOT NULL DEFAULT 0, result jsonb, error text,
-        intended_at_us bigint, finished_at_us bigint, PRIMARY KEY (run_id, position)) WITH (fillfactor = 70)
+        intended_at_us bigint, finished_at_us bigint, PRIMARY KEY (run_id, position)) WITH (fillfactor = 50)
     """,
     """
     CREATE TABLE soar_playbooks.journal (
@@ -53,7 +55,9 @@ STATEMENTS = (
         soar_playbooks.switches, soar_playbooks.positions TO gridwarden_app
     """,
     # What was planned and what happened is never rewritten.
-    "GRANT SELECT, INSERT ON soar_playbooks.versions, soar_playbooks.journal TO gridwarden_app",
+    """
+    GRANT SELECT, INSERT ON soar_playbooks.versions, soar_playbooks.plans, soar_playbooks.journal TO gridwarden_app
+    """,
 )
 
 
