@@ -16,7 +16,7 @@ from typing import Any, cast
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from control_plane.gateway import metrics
 from control_plane.gateway.access_log import access_log
@@ -84,7 +84,7 @@ class Gateway:
         metrics.IN_FLIGHT.inc()
         try:
             await self._served(scope, receive, visit)
-        except ClientDisconnect:
+        except (ClientDisconnect, WebSocketDisconnect):
             _log.info("client_left", request_id=request_id)
         except Exception as error:  # noqa: BLE001 - everything becomes a problem at the edge
             await self._refused(error, scope, visit)

@@ -41,7 +41,7 @@ class Proxies:
         """Return the rightmost untrusted address; an unreadable one ends the search at the last we know."""
         nearest = address_of(peer)
         if not self.are_trusted(nearest):
-            return _text(nearest)
+            return _normal(peer)
         hops = b",".join(forwarded_for).decode("latin-1").split(",") if forwarded_for else []
         for hop in reversed(hops):
             address = address_of(hop.strip())
@@ -51,6 +51,11 @@ class Proxies:
             if not self.are_trusted(address):
                 break
         return _text(nearest)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _normal(text: str) -> str:
+    return _text(address_of(text))
 
 
 def _text(address: Address | None) -> str:

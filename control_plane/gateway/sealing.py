@@ -25,7 +25,7 @@ async def seal(recorder: Recorder, event: Event) -> Receipt:
 
 
 def decision_event(clock: Clock, asked: Asked, verdict: Verdict, context: RequestContext) -> Event:
-    """Return the `access_decision` of one request."""
+    """Return the `access_decision` of one request; there is one a request, so it carries the request's id."""
     endpoint = asked.endpoint
     resource = {"path": endpoint.path if endpoint else asked.path, "method": asked.method}
     if endpoint and endpoint.dataset:
@@ -41,6 +41,7 @@ def decision_event(clock: Clock, asked: Asked, verdict: Verdict, context: Reques
     return security_event(
         clock, "access_decision", category="web", types=("access", "allowed" if verdict.allow else "denied"),
         outcome="success" if verdict.allow else "failure", reason=verdict.reasons[0] if verdict.reasons else None,
-        context=context, grid={"decision": decision, "resource": resource}, url={"path": asked.path},
+        context=context, event_id=context.request_id, url={"path": asked.path},
+        grid={"decision": decision, "resource": resource},
         http={"request": {"method": asked.method, "id": context.request_id}},
     )

@@ -65,3 +65,15 @@ async def test_a_websocket_whose_handler_fails_is_closed_as_our_fault() -> None:
     told = await ask(city.gateway(), "", "/fail", kind="websocket", headers=VIEWER, extensions=WORDS)
 
     assert told.messages[-1] == {"type": "websocket.close", "code": 1011}
+
+
+async def test_a_client_that_leaves_is_not_a_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    async def listen(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.receive_text()
+    city = City(more=(Endpoint("WEBSOCKET", "/listen", "grid.read", listen),))
+
+    told = await ask(city.gateway(), "", "/listen", kind="websocket", headers=VIEWER)
+
+    assert [message["type"] for message in told.messages] == ["websocket.accept"]
+    assert "handler_failed" not in capsys.readouterr().out
