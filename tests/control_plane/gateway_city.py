@@ -242,7 +242,7 @@ async def ask(  # noqa: PLR0913 - the parts of a request
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return pending.pop(0) if pending else {"type": f"{kind}.disconnect"}
+        return pending.pop(0) if pending else {"type": f"{kind}.disconnect", "code": 1006}
 
     async def send(message: Message) -> None:
         sent.append(message)
