@@ -122,7 +122,7 @@ def correlation_alert(  # noqa: PLR0913 - one keyword a column of the finding
     whom = f"; target {profile.target.field}={done.target}" if profile.target and done.target else ""
     return Alert(
         key=key, profile=profile, source=source, group=named | _own_target(profile, done),
-        window_start_us=done.members[0].at_us, window_end_us=done.last.at_us,
+        window_start_us=done.members[0].at_us, window_end_us=done.end_us,
         why=(f"{profile.rule_id} ({profile.title}): {done.reached} within {correlation.span_us // 1_000_000} s "
              f"for {about} (threshold {correlation.threshold}){whom}."),
         seqs=_distinct(seq for member in done.members for seq in member.seqs), targets=targets,
@@ -151,7 +151,7 @@ def _targets(
 
 def _as_written(field: str, value: str, done: Completion) -> str:
     """Return a group's value as the event spells it: groups are compared in lower case, names need not be."""
-    written = done.last.facts.get(field, value)
+    written = done.members[-1].facts.get(field, value)
     return written if written.lower() == value else value
 
 

@@ -14,7 +14,7 @@ from siem_rules.domain.alert import MAX_EVIDENCE, Alert, correlation_alert, sing
 from siem_rules.domain.event_time import EventTimes, Lateness
 from siem_rules.domain.index import RuleIndex
 from siem_rules.domain.rule import BaseRule, Correlation, Rule
-from siem_rules.domain.view import View
+from siem_rules.domain.view import View, storable
 from siem_rules.domain.window import Completion, Group, Member, completions
 from siem_rules.domain.windows_event import flattened, is_windows_event
 
@@ -117,12 +117,10 @@ class Engine:
     def _judge(self, source: str, sealed: SealedEvent, view: View, at_us: int, *, late: bool) -> None:
         for rule, base in self._candidates(view):
             try:
-                matched = base.test(view)
+                if base.test(view):
+                    self._matched(source, sealed, view, at_us, rule=rule, base=base, late=late)
             except Exception:  # noqa: BLE001 - one rule's trouble with one event must not stop the others; it is counted
                 self._findings.errors[rule.rule_id] += 1
-                continue
-            if matched:
-                self._matched(source, sealed, view, at_us, rule=rule, base=base, late=late)
 
     def _candidates(self, view: View) -> Iterable[tuple[Rule, BaseRule]]:
         section = view.event.get("event")
@@ -135,7 +133,7 @@ class Engine:
         self, source: str, sealed: SealedEvent, view: View, at_us: int, *, rule: Rule, base: BaseRule, late: bool,
     ) -> None:
         event_id = _event_id(view, source, sealed.seq)
-        facts = {name: str(value) for name in self._facts if isinstance(value := view.raw(name), str | int)}
+        facts = {name: storable(str(value)) for name in self._facts if isinstance(value := view.raw(name), str | int)}
         of_alert = view.raw("event.action") == "alert_raised"
         if base.profile is not None:
             self._findings.alerts.append(single_alert(
@@ -155,7 +153,9 @@ class Engine:
         if late:
             self._findings.late += 1
             return
-        group = tuple(text for name in correlation.fields[part] if isinstance(text := view.text(name), str))
+        group = tuple(
+            storable(text) for name in correlation.fields[part] if isinstance(text := view.text(name), str)
+        )
         if len(group) == len(correlation.group_by):
             self._feed(correlation, source, group, member)
 
@@ -166,22 +166,22 @@ class Engine:
         if not window.add(member):
             return
         self._findings.members.append(Kept(correlation.key, source, group, member))
-        for end, members in window.ending(member, correlation.span_us):
-            self._evaluate(correlation, source, group, end, members)
+        for end_us in window.ends(member, correlation.span_us):
+            self._evaluate(correlation, source, group, end_us, window)
 
     def _evaluate(
-        self, correlation: Correlation, source: str, group: GroupKey, end: Member, members: list[Member],
+        self, correlation: Correlation, source: str, group: GroupKey, end_us: int, window: Group,
     ) -> None:
         parents = self._feeds.get((correlation.rule_id, correlation.name), ())
         each = correlation.profile is not None and correlation.profile.target is not None
-        plain = slot_key(correlation, source, group, target=None, at_us=end.at_us)
+        plain = slot_key(correlation, source, group, target=None, at_us=end_us)
         if not parents and not each and plain in self.state.fired:
             return
-        for done in completions(correlation, end, members):
+        for done in completions(correlation, end_us, window.window(end_us, correlation.span_us)):
             key = plain if done.target is None else slot_key(
-                correlation, source, group, target=done.target, at_us=end.at_us)
+                correlation, source, group, target=done.target, at_us=end_us)
             if correlation.profile is not None and key not in self.state.fired:
-                self.state.fired[key] = (end.at_us // correlation.span_us + 1) * correlation.span_us
+                self.state.fired[key] = (end_us // correlation.span_us + 1) * correlation.span_us
                 self._findings.alerts.append(correlation_alert(
                     correlation, correlation.profile, done, source=source, group=group, key=key))
             for parent in parents:
@@ -190,11 +190,11 @@ class Engine:
     def _raise_to(
         self, parent: Correlation, child: Correlation, source: str, group: GroupKey, done: Completion,
     ) -> None:
-        """Let a completed correlation count as an event of the correlation above it."""
+        """Let a completed correlation count as one event, at its time, of the correlation above it."""
         named = dict(zip(child.group_by, group, strict=True))
         seqs = tuple(seq for member in done.members for seq in member.seqs)[-MAX_EVIDENCE:]
         value = named.get(parent.value_field) if parent.value_field else None
-        member = Member(done.last.at_us, done.last.event_id, child.name, value, seqs, named)
+        member = Member(done.end_us, f"{child.name}@{done.end_us}", child.name, value, seqs, named)
         self._feed(parent, source, tuple(named[name] for name in parent.fields[child.name]), member)
 
     def _group(self, correlation: str, source: str, group: GroupKey) -> Group:
@@ -232,10 +232,10 @@ def _feeds(rules: Iterable[Rule]) -> Mapping[tuple[str, str], tuple[Correlation,
 
 def _value(view: View, correlation: Correlation) -> str | None:
     text = view.text(correlation.value_field) if correlation.value_field else None
-    return text if isinstance(text, str) else None
+    return storable(text) if isinstance(text, str) else None
 
 
 def _event_id(view: View, source: str, seq: int) -> str:
     """Return the event's own id, which a redelivery repeats; an event without one is its position."""
     given: Any = view.raw("event.id")
-    return given if isinstance(given, str) else f"{source}:{seq}"
+    return storable(given) if isinstance(given, str) else f"{source}:{seq}"

@@ -99,7 +99,7 @@ class _Reader:
             )
         try:
             conditions = [condition.parsed for condition in rule.detection.parsed_condition]
-        except SigmaError as cause:
+        except (SigmaError, RecursionError) as cause:
             raise RuleRefusedError(f"its condition does not parse: {_sentence(cause)}") from cause
         compiled = compile_condition(conditions, routing)
         return BaseRule(_name(rule), compiled.test, compiled.pins, self._profile(rule))

@@ -4,10 +4,12 @@ A path finds a nested value (`event.action` in {"event": {"action": ...}}) or a 
 when one of its elements does. Null, an empty list and a missing field are the same: there is no value.
 """
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 Text = str | tuple[str, ...] | None
+MAX_KEPT_CHARS = 256
 _UNSEEN: Any = object()
 
 
@@ -73,6 +75,14 @@ def text_of(value: Any) -> Text:  # noqa: ANN401 - JSON is any JSON value
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).lower()
+
+
+def storable(text: str) -> str:
+    """Return a text that any store takes: no NUL, no half surrogate pair, and of bounded length but still distinct."""
+    clean = text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if len(clean) <= MAX_KEPT_CHARS:
+        return clean
+    return f"{clean[:MAX_KEPT_CHARS - 65]}#{hashlib.sha256(clean.encode()).hexdigest()}"
 
 
 def leaves(value: Any) -> Iterator[str]:  # noqa: ANN401 - JSON is any JSON value

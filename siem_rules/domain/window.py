@@ -17,8 +17,11 @@ from decimal import Decimal, InvalidOperation
 
 from siem_rules.domain.rule import Correlation, CorrelationKind
 
-MAX_MEMBERS = 5_000
+MAX_MEMBERS = 2_000
 """Events one group remembers; beyond it the oldest go, and that is counted: an endless flood must not fill memory."""
+
+MAX_AMOUNT = Decimal(10**18)
+"""What one event can add to a sum at most: `1e999999` is a number, too, and would be written out."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,9 +38,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A fulfilled window: the event that ends it, its members, what was reached, and whom it aims at."""
+    """A fulfilled window: the time it ends, its members, what was reached, and whom it aims at."""
 
-    last: Member
+    end_us: int
     members: tuple[Member, ...]
     reached: str
     target: str | None = None
@@ -76,15 +79,18 @@ class Group:
         """Tell that nothing is remembered."""
         return not self._members
 
-    def ending(self, member: Member, span_us: int) -> Iterator[tuple[Member, list[Member]]]:
-        """Yield the windows that `member` belongs to, each with the event that ends it, in time order."""
-        times = self._members
-        first = bisect_left(times, member.at_us, key=_time)
-        last = bisect_right(times, member.at_us + span_us, key=_time)
-        for position in range(first, last):
-            end = times[position]
-            begin = bisect_left(times, end.at_us - span_us, key=_time)
-            yield end, times[begin:bisect_right(times, end.at_us, lo=position, key=_time)]
+    def ends(self, member: Member, span_us: int) -> Iterator[int]:
+        """Yield the times at which a window that `member` belongs to ends, each once."""
+        position = bisect_left(self._members, member.at_us, key=_time)
+        while position < len(self._members) and self._members[position].at_us <= member.at_us + span_us:
+            end_us = self._members[position].at_us
+            yield end_us
+            position = bisect_right(self._members, end_us, lo=position, key=_time)
+
+    def window(self, end_us: int, span_us: int) -> list[Member]:
+        """Return the members of the window that ends at a time."""
+        begin = bisect_left(self._members, end_us - span_us, key=_time)
+        return self._members[begin:bisect_right(self._members, end_us, lo=begin, key=_time)]
 
     def _drop(self, count: int) -> None:
         for member in self._members[:count]:
@@ -96,31 +102,31 @@ def _time(member: Member) -> int:
     return member.at_us
 
 
-def completions(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
-    """Return how the window that ends with `end` fulfils the correlation: not at all, once, or once a target."""
-    return _EVALUATIONS[correlation.kind](correlation, end, window)
+def completions(correlation: Correlation, end_us: int, window: list[Member]) -> list[Completion]:
+    """Return how the window that ends at `end_us` fulfils the correlation: not at all, once, or once a target."""
+    return _EVALUATIONS[correlation.kind](correlation, end_us, window)
 
 
-def _event_count(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+def _event_count(correlation: Correlation, end_us: int, window: list[Member]) -> list[Completion]:
     if len(window) < correlation.threshold:
         return []
-    return [Completion(end, tuple(window), f"{len(window)} events")]
+    return [Completion(end_us, tuple(window), f"{len(window)} events")]
 
 
-def _value_count(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+def _value_count(correlation: Correlation, end_us: int, window: list[Member]) -> list[Completion]:
     if len(window) < correlation.threshold:
         return []
     distinct = len({member.value for member in window})
     if distinct < correlation.threshold:
         return []
-    return [Completion(end, tuple(window), f"{distinct} values of {correlation.value_field}")]
+    return [Completion(end_us, tuple(window), f"{distinct} values of {correlation.value_field}")]
 
 
-def _value_sum(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+def _value_sum(correlation: Correlation, end_us: int, window: list[Member]) -> list[Completion]:
     total = sum((amount(member.value) for member in window), Decimal(0))
     if total < correlation.threshold:
         return []
-    return [Completion(end, tuple(window), f"{total:f} as the sum of {correlation.value_field}")]
+    return [Completion(end_us, tuple(window), f"{total:f} as the sum of {correlation.value_field}")]
 
 
 def amount(value: str | None) -> Decimal:
@@ -129,42 +135,41 @@ def amount(value: str | None) -> Decimal:
         number = Decimal(value or "0")
     except InvalidOperation:
         return Decimal(0)
-    return number if number.is_finite() and number > 0 else Decimal(0)
+    return min(number, MAX_AMOUNT) if number.is_finite() and number > 0 else Decimal(0)
 
 
-def _temporal(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+def _temporal(correlation: Correlation, end_us: int, window: list[Member]) -> list[Completion]:
     present = {member.part for member in window}
     if len(present) < correlation.threshold:
         return []
-    return _aimed(correlation, end, window, f"{len(present)} of {len(correlation.parts)} rules")
+    return _aimed(correlation, end_us, window, f"{len(present)} of {len(correlation.parts)} rules")
 
 
-def _temporal_ordered(correlation: Correlation, end: Member, window: list[Member]) -> list[Completion]:
+def _temporal_ordered(correlation: Correlation, end_us: int, window: list[Member]) -> list[Completion]:
     """Take for each rule, from the last back, the latest event not after its successor's."""
-    if end.part != correlation.parts[-1]:
-        return []
-    chain, candidates = [end], [member for member in window if member != end]
-    for part in reversed(correlation.parts[:-1]):
-        latest_us = chain[-1].at_us
+    chain: list[Member] = []
+    candidates, latest_us = list(window), end_us
+    for part in reversed(correlation.parts):
         found = next((item for item in reversed(candidates) if item.part == part and item.at_us <= latest_us), None)
-        if found is None:
+        if found is None or (not chain and found.at_us < end_us):
             return []
         chain.append(found)
         candidates.remove(found)
-    return _aimed(correlation, end, chain[::-1], f"{len(chain)} rules in order")
+        latest_us = found.at_us
+    return _aimed(correlation, end_us, chain[::-1], f"{len(chain)} rules in order")
 
 
-def _aimed(correlation: Correlation, end: Member, members: list[Member], reached: str) -> list[Completion]:
+def _aimed(correlation: Correlation, end_us: int, members: list[Member], reached: str) -> list[Completion]:
     """Return one completion, or one for each value of the target the window holds."""
     target = correlation.profile.target if correlation.profile else None
     if target is None or target.rule is None:
-        return [Completion(end, tuple(members), reached)]
+        return [Completion(end_us, tuple(members), reached)]
     values = {member.facts[target.field] for member in members
               if member.part == target.rule and target.field in member.facts}
-    return [Completion(end, tuple(members), reached, value) for value in sorted(values)]
+    return [Completion(end_us, tuple(members), reached, value) for value in sorted(values)]
 
 
-_EVALUATIONS: Mapping[CorrelationKind, Callable[[Correlation, Member, list[Member]], list[Completion]]] = {
+_EVALUATIONS: Mapping[CorrelationKind, Callable[[Correlation, int, list[Member]], list[Completion]]] = {
     CorrelationKind.EVENT_COUNT: _event_count,
     CorrelationKind.VALUE_COUNT: _value_count,
     CorrelationKind.VALUE_SUM: _value_sum,

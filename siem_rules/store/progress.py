@@ -1,5 +1,6 @@
 """How far each source was consumed, the open windows, and the one transaction that keeps them with the alerts."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ ON CONFLICT (source) DO UPDATE SET next_seq = $3, watermark_us = $4, late = p.la
 RETURNING next_seq
 """
 _REMEMBER = """
-INSERT INTO siem_rules.members (correlation, source, group_values, at_us, event_id, part, value, seqs, facts)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+INSERT INTO siem_rules.members (member_id, correlation, source, group_values, at_us, event_id, part, value, seqs, facts)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
 """
 _FORGET = "DELETE FROM siem_rules.members WHERE correlation = $1 AND source = $2 AND at_us < $3"
 _RAISE = """
@@ -119,8 +120,9 @@ def _alert_row(alert: NewAlert) -> tuple[str | int, ...]:
 
 def _to_row(kept: Kept) -> tuple[object, ...]:
     member = kept.member
-    return (kept.correlation, kept.source, list(kept.group), member.at_us, member.event_id, member.part, member.value,
-            list(member.seqs), json.dumps(dict(member.facts)))
+    identity = json.dumps([kept.correlation, kept.source, kept.group, member.event_id, member.part])
+    return (hashlib.sha256(identity.encode()).digest(), kept.correlation, kept.source, list(kept.group), member.at_us,
+            member.event_id, member.part, member.value, list(member.seqs), json.dumps(dict(member.facts)))
 
 
 def _to_kept(row: asyncpg.Record) -> Kept:

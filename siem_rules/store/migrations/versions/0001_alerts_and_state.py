@@ -11,7 +11,7 @@ STATEMENTS = (
     """CREATE TABLE siem_rules.alerts (
         ordinal bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         alert_id text NOT NULL UNIQUE,
-        key text NOT NULL UNIQUE,
+        key text NOT NULL,
         rule_id text NOT NULL,
         rule_text text NOT NULL,
         severity text NOT NULL CHECK (severity IN ('low', 'medium', 'high', 'critical')),
@@ -33,6 +33,7 @@ STATEMENTS = (
         late bigint NOT NULL DEFAULT 0
     )""",
     """CREATE TABLE siem_rules.members (
+        member_id bytea PRIMARY KEY,
         correlation text NOT NULL,
         source text NOT NULL,
         group_values text[] NOT NULL,
@@ -41,8 +42,7 @@ STATEMENTS = (
         part text NOT NULL,
         value text,
         seqs bigint[] NOT NULL,
-        facts json NOT NULL,
-        PRIMARY KEY (correlation, source, group_values, event_id, part)
+        facts json NOT NULL
     )""",
     "CREATE INDEX members_by_time ON siem_rules.members (correlation, source, at_us)",
     "GRANT USAGE ON SCHEMA siem_rules TO gridwarden_app",
