@@ -1,1 +1,1 @@
-"""The policy engine decides: risk, then Rego, then a reasoned answer."""
+"""Decides: who may do what, on which data, from where, how risky, for which purpose. Answered in Rego, explained."""

@@ -1,1 +1,1 @@
-"""The domain floor of policy_engine."""
+"""Questions, decisions, bundles and risk: values and arithmetic, no I/O."""

@@ -1,1 +1,5 @@
-"""The http floor of policy_engine."""
+"""The policy engine's own routes: which policy decides, what it would say, and making a subject unknown again."""
+
+from policy_engine.http.routes import endpoints
+
+__all__ = ["endpoints"]

@@ -1,1 +1,1 @@
-"""The store floor of policy_engine."""
+"""The tables of the policy engine: what was seen of whom."""

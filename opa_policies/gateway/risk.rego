@@ -1,0 +1,36 @@
+# How risky: 0 to 100. From data.access.risk.elevated on, the security team hears of it and RESTRICTED data is closed;
+# from data.access.risk.denied on, only what is open to strangers remains. A risk that is no number is the highest.
+package gateway
+
+default risk := 100
+
+risk := input.context.risk if {
+	is_number(input.context.risk)
+	input.context.risk >= 0
+}
+
+risk_tolerable if risk < data.access.risk.denied
+
+risk_elevated if risk >= data.access.risk.elevated
+
+default notify := {}
+
+notify := {"whom": "security", "why": sprintf("risk %d is elevated", [risk])} if {
+	signed_in
+	risk_elevated
+}
+
+refusals contains sprintf("risk %d is too high (%d or more is refused): %s", [risk, data.access.risk.denied, remedy]) if {
+	signed_in
+	not open_to_everyone
+	not risk_tolerable
+	remedy := "use the device and network you usually use, or ask the security team to confirm the new ones"
+}
+
+refusals contains sprintf("risk %d is elevated: RESTRICTED data is closed from %d on", [risk, data.access.risk.elevated]) if {
+	refused_for_data
+	risk_tolerable
+	risk_elevated
+	needed == levels.RESTRICTED
+	needed <= reach
+}

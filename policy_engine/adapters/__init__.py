@@ -1,0 +1,1 @@
+"""The engines that evaluate Rego, and the folder a bundle is read from."""

@@ -1,0 +1,164 @@
+"""What a bundle must not contain, found before any engine compiles it.
+
+1. Brackets nested deeper than 10: regorus parses in time exponential in the depth (16 levels take seconds).
+2. Builtins that reach outside the decision, by any way of naming them: the network, the environment, the clock, chance,
+   the log.
+3. Rules that depend on themselves: OPA refuses them, regorus would end the process by overflowing its stack.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from policy_engine.domain.bundle import RefusedBundleError
+
+MAX_NESTING = 10
+DANGEROUS: Mapping[str, str] = {
+    "http.send": "it sends requests from inside a decision",
+    "net.lookup_ip_addr": "it asks name servers from inside a decision",
+    "opa.runtime": "it reveals the environment of the process",
+    "rego.parse_module": "it reads policy text from data",
+    "time.now_ns": "the time comes with the question, so that a decision can be repeated",
+    "rand.intn": "a decision must not depend on chance",
+    "uuid.rfc4122": "a decision must not depend on chance",
+    "trace": "it writes what the question holds to a log",
+    "print": "it writes what the question holds to a log",
+}
+Path = tuple[str, ...]
+
+
+def inspect(policies: Mapping[str, str]) -> None:
+    """Raise RefusedBundleError for the first thing found that must not be there."""
+    for name, text in policies.items():
+        _refuse_depth(name, text)
+    modules = [_parse(name, text) for name, text in policies.items()]
+    for name, module in zip(policies, modules, strict=True):
+        _refuse_dangerous(name, module)
+    _refuse_recursion(modules)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an engine complains of, without its stack."""
+    lines = str(error).partition("Stack backtrace")[0].split("\n")
+    told = [line.removeprefix("error: ").strip() for line in lines if line.startswith(("-->", "error:"))]
+    return "; ".join(told) or next((line for line in lines if line.strip()), type(error).__name__)
+
+
+def _refuse_depth(name: str, text: str) -> None:
+    depth = 0
+    for char in text:
+        depth += (char in "([{") - (char in ")]}")
+        if depth > MAX_NESTING:
+            raise RefusedBundleError(f"{name} nests brackets deeper than {MAX_NESTING}: name the inner parts")
+
+
+def _parse(name: str, text: str) -> Any:  # noqa: ANN401 - a syntax tree as JSON
+    import regorus
+
+    engine = regorus.Engine()
+    try:
+        engine.add_policy(name, text)
+        module = json.loads(engine.get_ast_as_json())[0]["ast"]
+    except (RuntimeError, RecursionError, ValueError, LookupError) as cause:
+        raise RefusedBundleError(f"{name} does not parse: {first_line(cause)}") from cause
+    for imported in module["imports"]:
+        span = imported.get("as")
+        imported["alias"] = text.encode()[span["start"]: span["end"]].decode() if span else None
+    return module
+
+
+def _refuse_dangerous(name: str, module: object) -> None:
+    for path in _references(module):
+        for length in (1, 2):
+            if danger := DANGEROUS.get(".".join(path[:length])):
+                raise RefusedBundleError(f"{name} uses {'.'.join(path[:length])}: {danger}")
+
+
+def _refuse_recursion(modules: list[Any]) -> None:
+    rules: dict[Path, set[Path]] = {}
+    for module in modules:
+        package = ("data", *_path(module["package"]["refr"]))
+        aliases = dict(_aliases(module))
+        for rule in module["rules"]:
+            name = (*package, _head(rule))
+            rules.setdefault(name, set()).update(
+                aliases.get(path[0], (*package, path[0])) + path[1:] if path[0] != "data" else path
+                for path in islice(_references(rule), 1, None)
+            )
+    graph = {name: _targets(paths, rules) for name, paths in rules.items()}
+    for name in graph:
+        if name in _reachable(graph, name):
+            raise RefusedBundleError(f"the rule {'.'.join(name)} depends on itself")
+
+
+def _targets(paths: set[Path], rules: Mapping[Path, object]) -> set[Path]:
+    """Return the rules these paths may mean: a path shorter than a rule's name means all the rules below it."""
+    return {rule for path in paths for rule in rules if rule[: len(path)] == path[: len(rule)] and len(path) > 1}
+
+
+def _reachable(graph: Mapping[Path, set[Path]], start: Path) -> set[Path]:
+    seen: set[Path] = set()
+    waiting = deque(graph[start])
+    while waiting:
+        name = waiting.popleft()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(graph[name])
+    return seen
+
+
+def _aliases(module: Any) -> Iterator[tuple[str, Path]]:  # noqa: ANN401 - a syntax tree as JSON
+    for imported in module["imports"]:
+        path = _path(imported["refr"])
+        if path:
+            yield imported["alias"] or path[-1], path
+
+
+def _head(rule: Any) -> str:  # noqa: ANN401 - a syntax tree as JSON
+    """Return the first word of a rule's name."""
+    for path in _references(rule):
+        return path[0]
+    raise RefusedBundleError("a rule has no name")
+
+
+def _references(node: object) -> Iterator[Path]:
+    """Give every reference below `node` as the path it spells, in source order, up to its first variable part."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+        return
+    if not isinstance(node, dict):
+        return
+    path = _path(node)
+    if path:
+        yield path
+    for part in _indexes(node) if path else (value for key, value in node.items() if key != "span"):
+        yield from _references(part)
+
+
+def _indexes(node: Any) -> list[Any]:  # noqa: ANN401 - a syntax tree as JSON
+    """Return what stands in the brackets of a reference: those are references of their own."""
+    found = []
+    while isinstance(node, dict) and (inner := node.get("RefDot") or node.get("RefBrack")):
+        found.append(inner.get("index"))
+        node = inner["refr"]
+    return found
+
+
+def _path(node: Any) -> Path:  # noqa: ANN401 - a syntax tree as JSON
+    """Return the path a reference spells: `http.send` and `http["send"]` are one."""
+    if "Var" in node:
+        return (_spelled(node["Var"]["value"]),)
+    if "RefDot" in node:
+        return (*_path(node["RefDot"]["refr"]), _spelled(node["RefDot"]["field"]))
+    if "RefBrack" in node:
+        inner, index = _path(node["RefBrack"]["refr"]), node["RefBrack"]["index"]
+        return (*inner, index["String"]["value"]) if inner and "String" in index else inner
+    return ()
+
+
+def _spelled(part: Any) -> str:  # noqa: ANN401 - a syntax tree as JSON
+    """Return a name, which the tree holds bare or as (span, name)."""
+    return str(part[-1] if isinstance(part, list) else part)

@@ -1,0 +1,134 @@
+"""The question a gateway asks, and what a well-formed one holds: a table of every attribute a policy may read.
+
+A malformed attribute is refused before evaluation: in Rego a wrong type makes a rule undefined, and an address that is
+none once made an allow (OPA's `net.cidr_contains` without strict errors).
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+
+from shared_kernel.classification import Classification
+from shared_kernel.errors import InvalidInputError
+
+MAX_TEXT = 4_096
+MAX_ITEMS = 512
+HIGHEST_RISK = 100
+_ACTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_KINDS = frozenset({"anonymous", "person", "service"})
+_LABELS = frozenset(Classification.__members__)
+_HOURS = 24
+
+Check = Callable[[Any], bool]
+
+
+class MalformedQuestionError(InvalidInputError):
+    """An attribute is missing, unknown, or not what a policy may rely on."""
+
+    def __init__(self, attribute: str, wanted: str) -> None:
+        super().__init__(f"the attribute {attribute} must be {wanted}")
+        self.attribute = attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Asks whether `subject` may do `action` on `resource` in `context`."""
+
+    subject: Mapping[str, Any]
+    action: str
+    resource: Mapping[str, Any]
+    context: Mapping[str, Any]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT
+
+
+def _is_text_or_none(value: object) -> bool:
+    return value is None or _is_text(value)
+
+
+def _are_names(value: object) -> bool:
+    return (
+        isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping)
+        and len(value) <= MAX_ITEMS and all(map(_is_text, value))
+    )
+
+
+def _are_labels(value: object) -> bool:
+    return isinstance(value, Mapping) and len(value) <= MAX_ITEMS and all(
+        _is_text(column) and (label is None or label in _LABELS) for column, label in value.items()
+    )
+
+
+@lru_cache(maxsize=16_384)
+def _reads_as_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and _reads_as_address(value)
+
+
+def _whole(value: object, *, most: int) -> bool:
+    return type(value) is int and 0 <= value <= most
+
+
+_ATTRIBUTES: Mapping[str, Mapping[str, tuple[Check, str]]] = {
+    "subject": {
+        "id": (_is_text, "a text"),
+        "kind": (lambda v: isinstance(v, str) and v in _KINDS, "anonymous, person or service"),
+        "roles": (_are_names, "a list of names"),
+        "scopes": (_are_names, "a list of names"),
+        "client_id": (_is_text_or_none, "a text or null"),
+    },
+    "resource": {
+        "path": (_is_text, "a text"),
+        "method": (_is_text, "a text"),
+        "dataset": (_is_text_or_none, "a text or null"),
+        "classification": (lambda v: v is None or (isinstance(v, str) and v in _LABELS), "a classification or null"),
+        "columns": (_are_labels, "an object of column to classification or null"),
+    },
+    "context": {
+        "source_ip": (_is_address, "an IP address"),
+        "purpose": (_is_text_or_none, "a text or null"),
+        "risk": (lambda v: _whole(v, most=HIGHEST_RISK), "a whole number from 0 to 100"),
+        "hour_utc": (lambda v: _whole(v, most=_HOURS - 1), "a whole number from 0 to 23"),
+        "loopback": (lambda v: type(v) is bool, "true or false"),
+    },
+}
+
+
+def to_input(question: Question) -> dict[str, Any]:
+    """Return the document a policy reads, lists in order; raise MalformedQuestionError for anything odd."""
+    if not isinstance(question.action, str) or not _ACTION.fullmatch(question.action):
+        raise MalformedQuestionError("action", "house.verb in lower case")
+    document: dict[str, Any] = {
+        "subject": _checked("subject", question.subject),
+        "action": question.action,
+        "resource": _checked("resource", question.resource),
+        "context": _checked("context", question.context),
+    }
+    subject = document["subject"]
+    subject["roles"], subject["scopes"] = sorted(subject["roles"]), sorted(subject["scopes"])
+    document["resource"]["columns"] = dict(document["resource"]["columns"])
+    return document
+
+
+def _checked(section: str, given: object) -> dict[str, Any]:
+    wanted = _ATTRIBUTES[section]
+    if not isinstance(given, Mapping):
+        raise MalformedQuestionError(section, "an object")
+    if given.keys() != wanted.keys():
+        raise MalformedQuestionError(section, f"an object of exactly {', '.join(wanted)}")
+    for name, (is_right, description) in wanted.items():
+        if not is_right(given[name]):
+            raise MalformedQuestionError(f"{section}.{name}", description)
+    return dict(given)
