@@ -11,7 +11,8 @@ from control_plane.problems import CHALLENGE
 from shared_kernel.errors import ForbiddenError, GridwardenError, NotFoundError, UnauthenticatedError, UnavailableError
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
-UNKNOWN_ACTION = "unknown"
+UNKNOWN_ACTION = "gateway.unknown"
+"""What a request for a path or method we do not have is decided as."""
 HIGHEST_RISK = 100
 
 

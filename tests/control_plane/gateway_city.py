@@ -57,7 +57,7 @@ class Ruling:
 
 
 ALLOWED = {
-    "admin": {"users.read", "grid.read", "decisions.read", "decisions.read_all", "unknown"},
+    "admin": {"users.read", "grid.read", "decisions.read", "decisions.read_all", "gateway.unknown"},
     "grid_viewer": {"grid.read", "decisions.read"},
     "auditor": {"decisions.read", "decisions.read_all"},
 }

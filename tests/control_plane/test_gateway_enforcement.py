@@ -126,7 +126,7 @@ async def test_an_unknown_path_is_a_decision_too() -> None:
     told = await ask(city.gateway(), "GET", "/nowhere", headers=ADMIN)
 
     assert told.status == 404
-    assert city.ledger.events[0]["grid"]["decision"]["action"] == "unknown"
+    assert city.ledger.events[0]["grid"]["decision"]["action"] == "gateway.unknown"
 
 
 async def test_an_unoffered_method_names_the_offered_ones() -> None:

@@ -41,12 +41,13 @@ async def test_requests_are_counted_by_action_and_status_never_by_path() -> None
         labels = {"action": action, "status": str(status)}
         return REGISTRY.get_sample_value("gridwarden_gateway_request_seconds_count", labels) or 0.0
     gateway = City().gateway()
-    before = count("users.read", 401), count("unknown", 401), count("unknown", 400)
+    kinds = (("users.read", 401), ("gateway.unknown", 401), ("gateway.unknown", 400))
+    before = [count(*kind) for kind in kinds]
 
     for path in ("/admin/users", "/nowhere/1", "/nowhere/2", "//"):
         await ask(gateway, "GET", path)
 
-    after = count("users.read", 401), count("unknown", 401), count("unknown", 400)
+    after = [count(*kind) for kind in kinds]
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 2, 1]
     assert REGISTRY.get_sample_value("gridwarden_gateway_in_flight") == 0
 
