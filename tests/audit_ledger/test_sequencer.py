@@ -61,7 +61,7 @@ async def test_a_database_that_refuses_to_write_is_503_until_it_writes_again(rig
 
     refused = await asyncio.gather(*(ledger.record(rig.event(number)) for number in range(20)), return_exceptions=True)
     with pytest.raises(LedgerDownError):
-        ledger.refuse_unless_sealing() or await ledger.record(rig.event(1))
+        ledger.refuse_unless_sealing()
     await owner.execute("GRANT INSERT ON audit_ledger.entries TO gridwarden_ledger_writer")
 
     assert {type(error) for error in refused} == {LedgerDownError}
@@ -154,7 +154,7 @@ async def test_a_sequencer_that_lost_its_lock_to_another_stops(rig: Rig) -> None
 async def test_kill_9_loses_no_acknowledged_entry_and_forks_nothing(rig: Rig, tmp_path: Path) -> None:
     acknowledged: dict[int, str] = {}
     script = Path(__file__).with_name("append_loop.py")
-    for _ in range(10):
+    for round_number in range(1, 11):
         process = subprocess.Popen([sys.executable, script, rig.url, tmp_path], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         lines = [await asyncio.to_thread(process.stdout.readline) for _ in range(40)]
@@ -164,10 +164,10 @@ async def test_kill_9_loses_no_acknowledged_entry_and_forks_nothing(rig: Rig, tm
             seq, _, found = line.strip().partition(" ")
             if len(found) == 64:
                 assert acknowledged.setdefault(int(seq), found) == found
+        assert len(acknowledged) > 30 * round_number
 
     stored = {entry.seq: entry.entry_hash.hex() for entry in await rig.reader.entries(0, 1_000_000)}
     report = await rig.verify()
 
-    assert len(acknowledged) >= 400
     assert {seq: stored.get(seq) for seq in acknowledged} == acknowledged
     assert kinds(report) == []
