@@ -125,7 +125,7 @@ class Engine:
     def _candidates(self, view: View) -> Iterable[tuple[Rule, BaseRule]]:
         section = view.event.get("event")
         action = section.get("action") if section.__class__ is dict else None
-        if action not in OWN_ACTIONS:
+        if action.__class__ is not str or action not in OWN_ACTIONS:
             return self._index.candidates(view)
         return () if view.raw("grid.alert.from_alert") is True else self._index.naming_action(view)
 

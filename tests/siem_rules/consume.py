@@ -19,7 +19,8 @@ ATTACKS = 60
 def story() -> list[SealedEvent]:
     """Return interleaved attacks, one an address, each of eight failures and one success."""
     return sealed([
-        login(step * 10 + attack / 100, attack * 100 + step, f"user{attack}-{step}", f"192.0.2.{attack}", failed=step < 8)
+        login(step * 10 + attack / 100, attack * 100 + step, f"user{attack}-{step}", f"192.0.2.{attack}",
+              failed=step < 8)
         for step in range(9) for attack in range(ATTACKS)
     ])
 

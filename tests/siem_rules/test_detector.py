@@ -24,7 +24,8 @@ from tests.siem_rules.consume import ATTACKS, story
 from tests.siem_rules.sealed import START_US, ListLedger, event, login, sealed
 
 ROOT = Path(__file__).resolve().parents[2]
-MY_RULE = "title: mine\nlogsource: {product: gridwarden}\ndetection: {s: {event.action: meter_released}, condition: s}\n"
+OURS = "logsource: {product: gridwarden}\n"
+MY_RULE = f"title: mine\n{OURS}detection: {{s: {{event.action: meter_released}}, condition: s}}\n"
 BOMB = "title: bomb\nlogsource: {product: gridwarden}\ndetection: {s: {a|re: '(?=x)x'}, condition: s}\n"
 ATTACK = [login(at, at, f"user{at}", "203.0.113.9", failed=at != 5) for at in range(12)]
 
@@ -102,7 +103,7 @@ async def test_a_ledger_that_is_down_gets_the_alert_later_and_once(app_pool: asy
 
     task = asyncio.create_task(detector.run())
     async with asyncio.timeout(10):
-        while ledger.actions().count("alert_raised") < 2:
+        while ledger.actions().count("alert_raised") < 2:  # noqa: ASYNC110 - watched from outside
             await asyncio.sleep(0.05)
     await asyncio.sleep(1.2)
     task.cancel()

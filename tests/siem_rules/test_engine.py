@@ -169,7 +169,7 @@ def test_an_event_told_twice_counts_once() -> None:
 
 def test_a_late_event_is_counted_and_left_out_of_correlations() -> None:
     engine = Engine([COUNT], LATENESS)
-    engine.observe("ledger", sealed([of_amra(0, "a", number=1), of_amra(1, "a", number=2), of_amra(100, "a", number=3)]))
+    engine.observe("ledger", sealed([of_amra(at, "a", number=at) for at in (0, 1, 100)]))
 
     found = engine.observe("ledger", sealed([of_amra(2, "a", number=4)], first=3))
 
@@ -270,14 +270,17 @@ def test_a_target_is_named_as_the_event_spells_it() -> None:
 
 def test_no_rule_sees_our_own_alerts_unless_it_names_them() -> None:
     any_event = "title: any\nlogsource: {product: gridwarden}\ndetection: {s: {event.kind: '*'}, condition: s}"
-    on_alerts = "title: on\nlogsource: {product: gridwarden}\ndetection: {s: {event.action: alert_raised}, condition: s}"
+    on_alerts = (
+        "title: watch\nlogsource: {product: gridwarden}\n"
+        "detection: {s: {event.action: alert_raised}, condition: s}"
+    )
     told = event(0, "alert_raised", number=1)
     told_of_alert = event(1, "alert_raised", number=2, grid={"alert": {"from_alert": True}})
     engine = Engine([parse_rule(any_event, "any.yml"), parse_rule(on_alerts, "on.yml")], LATENESS)
 
     found = engine.observe("ledger", sealed([told, told_of_alert])).alerts
 
-    assert [(alert.profile.title, alert.from_alert, alert.seqs) for alert in found] == [("on", True, (0,))]
+    assert [(alert.profile.title, alert.from_alert, alert.seqs) for alert in found] == [("watch", True, (0,))]
 
 
 @pytest.mark.parametrize("name", ["\x00", "half \ud800", "x" * 100_000], ids=["nul", "half a pair", "endless"])
