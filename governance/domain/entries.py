@@ -36,7 +36,7 @@ class Column:
 class Dataset:
     """One catalogued dataset; `classification` is the label of the dataset itself.
 
-    `provenance` is "measured" or "simulated": the two are never mixed in one dataset.
+    `provenance` is "measured", "simulated" or "derived": the first two are never mixed in one dataset.
     """
 
     name: str

@@ -15,7 +15,7 @@ from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import UnprocessableError
 from shared_kernel.strict_json import parse_strict
 
-_Reason = Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
+_Reason = Annotated[str, msgspec.Meta(min_length=3, max_length=500, pattern=r"^[^\x00]*$")]
 
 
 class LabelBody(msgspec.Struct, forbid_unknown_fields=True):

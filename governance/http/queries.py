@@ -10,6 +10,8 @@ def only(query: Mapping[str, str], *names: str) -> None:
     for name in query:
         if name not in names:
             raise InvalidInputError(f"the parameter {name!r} is not known here: use {', '.join(names)}")
+        if not query[name].isprintable():
+            raise InvalidInputError(f"the parameter {name!r} must be printable text")
 
 
 def whole(query: Mapping[str, str], name: str, *, default: int, highest: int) -> int:

@@ -1,5 +1,6 @@
 """A run and its parts as they are kept."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -111,6 +112,18 @@ class Switch:
 
 
 GLOBAL_SCOPE = "global"
+_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SCOPE = re.compile(r"global|playbook:[a-z][a-z0-9_-]{0,62}")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text looks like a run's id."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def is_scope(text: str) -> bool:
+    """Whether a text names a kill switch."""
+    return _SCOPE.fullmatch(text) is not None
 
 
 def scopes_of(playbook: str) -> tuple[str, str]:

@@ -18,7 +18,10 @@ MAX_TARGET_LENGTH = 256
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Targets and reason; `key` only for an alert, `seq` its position in the ledger."""
+    """Targets and reason; `key` only for an alert, `seq` its position in the ledger.
+
+    `unusable` counts named targets that are no printable text of 1 to 256 characters: attackers choose names too.
+    """
 
     targets: tuple[str, ...]
     reason: str
@@ -26,6 +29,7 @@ class Trigger:
     alert: str = ""
     key: str | None = None
     seq: int | None = None
+    unusable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +59,34 @@ def playbook_of(event: Mapping[str, Any]) -> str | None:
 
 def rule_of(event: Mapping[str, Any]) -> str:
     """Return the id of the rule that raised an alert."""
-    return str(event.get("rule", {}).get("id", ""))
+    return _printable(str(event.get("rule", {}).get("id", "")))
 
 
 def trigger_of(event: Mapping[str, Any], field: str, seq: int) -> Trigger:
     """Return what an alert asks: targets are those it names in `field`, else its group's value of that field."""
     alert, rule = event["grid"]["alert"], event.get("rule", {})
     named = alert.get("targets", {}).get(field)
-    found = named if named is not None else alert.get("group", {}).get(field)
+    found = named if named is not None else alert.get("group", {}).get(field, [])
+    candidates = found if isinstance(found, list) else [found]
     return Trigger(
-        targets=distinct(found if isinstance(found, list) else [found]),
-        reason=f"{rule_of(event)} {rule.get('name', '')}".strip()[:500],
-        rule=rule_of(event), alert=str(alert.get("id", "")), key=_key(event), seq=seq,
+        targets=distinct(candidates), unusable=sum(not is_usable(value) for value in candidates),
+        reason=_printable(f"{rule_of(event)} {rule.get('name', '')}"), rule=rule_of(event),
+        alert=_printable(str(alert.get("id", ""))), key=_key(event), seq=seq,
     )
 
 
 def distinct(values: Sequence[object]) -> tuple[str, ...]:
     """Return the usable texts among values, each once, in order."""
-    usable = [value for value in values if isinstance(value, str) and 0 < len(value) <= MAX_TARGET_LENGTH]
-    return tuple(dict.fromkeys(usable))
+    return tuple(dict.fromkeys(value for value in values if isinstance(value, str) and is_usable(value)))
+
+
+def is_usable(value: object) -> bool:
+    """Whether a value can name a target."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TARGET_LENGTH and value.isprintable()
+
+
+def _printable(text: str) -> str:
+    return "".join(filter(str.isprintable, text)).strip()[:500]
 
 
 def _key(event: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from soar_playbooks.http.answers import answer, body_of, summary
 from soar_playbooks.service.library import Volume
 from soar_playbooks.service.responder import Responder
 
-_Reason = Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
+_Reason = Annotated[str, msgspec.Meta(min_length=3, max_length=500, pattern=r"^[^\x00]*$")]
 
 
 class StartBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -19,7 +19,7 @@ _MAX_NUMBER = 2**63 - 1
 class RulingBody(msgspec.Struct, forbid_unknown_fields=True):
     """What a person sends to approve or deny; `plan_hash` says which plan they read."""
 
-    comment: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    comment: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
     plan_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
 
 

@@ -158,10 +158,11 @@ class Executor:
             return await self._conclude(at, failed)
         except TimeoutError:
             return await self._unknown(at, f"no answer within {at.call.timeout_s} s")
-        except Exception as error:
-            # A connector's own bug must not take the worker with it; its text may hold a secret, its type does not.
-            log.exception("connector_raised", connector=at.call.connector, run_id=at.run.run_id)
-            return await self._unknown(at, f"the connector raised {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001 - a connector's own bug must not take the worker with it
+            # Its text may hold a secret, its type does not.
+            kind = type(error).__name__
+            log.warning("connector_raised", connector=at.call.connector, run_id=at.run.run_id, error=kind)
+            return await self._unknown(at, f"the connector raised {kind}")
         return await self._done(at, result, "done")
 
     async def _unknown(self, at: _At, error: str) -> _Ended:

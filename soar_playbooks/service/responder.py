@@ -29,12 +29,13 @@ from soar_playbooks.domain.opening import first_status
 from soar_playbooks.domain.plan import Plan, plan_for
 from soar_playbooks.domain.playbook import Playbook
 from soar_playbooks.domain.run import (
-    GLOBAL_SCOPE,
     ApprovalRecord,
     ApprovalState,
     Run,
     RunStatus,
     Switch,
+    is_run_id,
+    is_scope,
     scopes_of,
 )
 from soar_playbooks.domain.trigger import DETECTOR, Requester, Trigger, distinct, playbook_of, rule_of, trigger_of
@@ -105,7 +106,7 @@ class Responder:
             raise NotForPeopleError(name)
         wanted = distinct(list(targets))
         if not wanted or len(wanted) != len(set(targets)):
-            raise InvalidInputError("name at least one target; each is a text of 1 to 256 characters")
+            raise InvalidInputError("name at least one target; each is a printable text of 1 to 256 characters")
         if len(wanted) > playbook.max_targets:
             raise TooManyTargetsError(len(wanted), playbook.max_targets)
         if (scope := await self._store.switches.first_on(scopes_of(name))) is not None:
@@ -121,11 +122,13 @@ class Responder:
                 approval, by, granting=ruling.granting, plan_hash=ruling.plan_hash, now_us=self._clock.now_us(),
             )
             state = ApprovalState.GRANTED if ruling.granting else ApprovalState.DENIED
-            await self._seals.approval(f"approval_{state}", run, reason=ruling.comment, context=context)
+            await self._seals.approval(f"approval_{state}", run, reason=ruling.comment, by=by.subject, context=context)
             if not ruling.granting:
                 await self._seals.finished(run, RunStatus.DENIED, ruling.comment)
             return Decision(state, by.subject, by.name, self._clock.now_us(), ruling.comment)
 
+        if not is_run_id(run_id):
+            raise UnknownRunError(run_id)
         run = await self._store.approvals.decide(run_id, judge)
         self._worker.wake()
         return run
@@ -142,7 +145,7 @@ class Responder:
         self, scope: str, *, is_on: bool, reason: str, by: Principal, context: RequestContext | None = None,
     ) -> Switch:
         """Turn a kill switch: `global` or `playbook:<name>`."""
-        if scope != GLOBAL_SCOPE and not scope.startswith("playbook:"):
+        if not is_scope(scope):
             raise InvalidInputError("the scope of a kill switch is global or playbook:<name>")
         turned = Switch(scope, is_on, by.subject, reason, self._clock.now_us())
         await self._seals.switched(turned, context)
@@ -159,7 +162,7 @@ class Responder:
 
     async def story(self, run_id: str) -> RunStory:
         """Return everything kept of a run; raise UnknownRunError."""
-        story = await self._store.runs.story(run_id)
+        story = await self._store.runs.story(run_id) if is_run_id(run_id) else None
         if story is None:
             raise UnknownRunError(run_id)
         return story

@@ -30,11 +30,11 @@ class Seals:
         )
 
     async def approval(
-        self, action: str, run: Run, *, reason: str = "", context: RequestContext | None = None,
+        self, action: str, run: Run, *, reason: str = "", by: str | None = None, context: RequestContext | None = None,
     ) -> None:
         """Seal that an approval was requested, granted or denied."""
         outcome = "failure" if action == "approval_denied" else "success"
-        await self._seal(action, run, outcome=outcome, reason=reason, context=context)
+        await self._seal(action, run, outcome=outcome, reason=reason, context=context, decided_by=by)
 
     async def intended(self, run: Run, call: Call, attempt: int) -> None:
         """Seal what is about to be done."""

@@ -144,7 +144,7 @@ class JournalStore:
 
         LeaseLostError when somebody else holds the run.
         """
-        result = orjson.dumps(outcome.result, default=str).decode() if outcome.result is not None else None
+        result = _text(outcome.result) if outcome.result is not None else None
         ahead = (following.position, following.lease_s) if following else (None, 0.0)
         async with connection(self._pool) as lent:
             written = await lent.fetchrow(
@@ -170,3 +170,9 @@ class JournalStore:
         """Give back every run this worker holds."""
         async with connection(self._pool) as lent:
             await lent.execute(_RELEASE, self._owner)
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    """Return a result as JSON that jsonb takes, whatever a connector put in."""
+    text = orjson.dumps(result, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return text if "\\u0000" not in text else '{"unkept": "the result holds a null character"}'

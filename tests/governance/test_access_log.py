@@ -61,8 +61,9 @@ async def test_one_persons_accesses_are_found(routes: tuple[Endpoint, ...]) -> N
     assert [entry["person"]["name"] for entry in answer.json()["items"]] == ["viktor"]
 
 
-async def test_a_limit_that_is_no_number_is_refused(routes: tuple[Endpoint, ...]) -> None:
+@pytest.mark.parametrize("query", ["limit=many", "before=-1", "person=a%00b", "who=vera"])
+async def test_a_parameter_that_is_not_understood_is_refused(routes: tuple[Endpoint, ...], query: str) -> None:
     async with client_of(routes, AUDITOR) as client:
-        answer = await client.get("/api/v1/access-log?limit=many")
+        answer = await client.get(f"/api/v1/access-log?{query}")
 
     assert answer.status_code == 400

@@ -180,6 +180,7 @@ async def test_the_catalog_is_listed_and_shown(catalog: Catalog, lineage: Lineag
     ('{"classification": "SECRET", "reason": "map"}', 422, "is not a classification"),
     ('{"classification": "PUBLIC", "reason": "map"}', 403, "reviewed declassification"),
     ('{"classification": "CONFIDENTIAL"}', 422, "reason"),
+    ('{"classification": "CONFIDENTIAL", "reason": "map\\u0000"}', 422, "reason"),
     ('{"classification": "CONFIDENTIAL", "reason": "map", "force": true}', 422, "force"),
     ('{"classification": "CONFIDENTIAL", "reason": "a", "reason": "b"}', 400, "twice"),
 ])

@@ -23,7 +23,7 @@ from tests.soar_playbooks.house import LOCK, alert
 WORKER = Path(__file__).with_name("dying_worker.py")
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
-RUNS = 100
+RUNS = 150
 POINTS = (
     "before:playbook_step_intended",  # the intent is written, not yet sealed
     "before:effect",                  # sealed, nothing done yet

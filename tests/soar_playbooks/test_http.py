@@ -119,6 +119,9 @@ async def test_the_kill_switch_is_turned_and_shown(here: City) -> None:
     (START, {"targets": [f"M-{n}" for n in range(6)], "reason": "jumps"}, 422),
     ("/api/v1/playbooks/nothing/runs", {"targets": ["M-7"], "reason": "jumps"}, 404),
     ("/api/v1/playbooks/runs/nothing/approve", {}, 404),
+    ("/api/v1/playbooks/runs/a%00b/approve", {}, 404),
+    (START, {"targets": ["M-7"], "reason": "jumps\x00"}, 422),
+    ("/api/v1/playbooks/kill-switch", {"on": True, "reason": "drill", "scope": "playbook:a\x00"}, 400),
     ("/api/v1/playbooks/kill-switch", {"on": "yes", "reason": "drill"}, 422),
     ("/api/v1/playbooks/kill-switch", {"on": True, "reason": "drill", "scope": "moon"}, 400),
 ])

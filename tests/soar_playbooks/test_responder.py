@@ -123,7 +123,45 @@ async def test_more_targets_than_the_blast_radius_touch_nothing(here: City) -> N
         await here.responder.start_run(LOCK, list("abcdef"), reason="test", by=ANA)
 
 
-@pytest.mark.parametrize("targets", [[], [""], ["x" * 300]])
+@pytest.mark.parametrize("name", ["mallory\x00", "", "x" * 300, "a\nb"])
+async def test_a_target_nobody_can_act_on_needs_a_human_and_stops_nothing(here: City, name: str) -> None:
+    await here.responder.observe("ledger", [alert(name), alert("mallory", alert_id="alert-2", seq=1)])
+
+    statuses = [run.status for run in await here.responder.runs(None, 10)]
+    assert statuses == [RunStatus.READY, RunStatus.NEEDS_HUMAN]
+
+
+async def test_a_database_lost_in_mid_step_costs_time_and_repeats_nothing(
+    make_database: Callable[..., Awaitable[str]], clock: FrozenClock, tmp_path: Path,
+) -> None:
+    url = await make_database("soar_playbooks")
+    pool = await open_pool(url, APP, size=4)
+    here = city(pool, clock, tmp_path, lease_s=0.2)
+    (tmp_path / "mine.yml").write_text(one_step("mine", timeout_s="1"))
+    connector = here.connectors["act"]
+
+    async def lose_the_database(_params: Mapping[str, str], _key: str) -> Mapping[str, Any]:
+        owner = await asyncpg.connect(url)
+        await owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        await owner.close()
+        return {}
+
+    connector.behave = lose_the_database
+    run = await here.responder.start_run("mine", ["x"], reason="test", by=ANA)
+
+    async with here.working():
+        await asyncio.sleep(0.5)
+        story = await here.until(run.run_id, RunStatus.DONE)
+
+    assert len(connector.calls) == 1
+    assert story.steps[0].state is StepState.DONE
+    await pool.close()
+
+
+@pytest.mark.parametrize("targets", [[], [""], ["x" * 300], ["a\x00"]])
 async def test_a_start_without_usable_targets_is_refused(here: City, targets: list[str]) -> None:
     with pytest.raises(InvalidInputError, match="at least one target"):
         await here.responder.start_run(LOCK, targets, reason="test", by=ANA)
