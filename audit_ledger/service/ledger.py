@@ -23,7 +23,7 @@ from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext
-from shared_kernel.errors import ConflictError, NotFoundError
+from shared_kernel.errors import ConflictError, NotFoundError, UnavailableError
 from shared_kernel.events import Event, Receipt, SealedEvent, security_event
 
 log = structlog.get_logger()
@@ -88,7 +88,10 @@ class Ledger:
         is_leading = self._sequencer.refusal is None
         await self._sequencer.stop()
         if is_leading:
-            await self._publisher.publish()
+            try:
+                await self._publisher.publish()
+            except UnavailableError as cause:
+                log.warning("last_checkpoint_not_published", reason=cause.detail)
 
     async def record(self, event: Event) -> Receipt:
         """Seal one event; the receipt comes after the commit. See Recorder for what the errors mean."""

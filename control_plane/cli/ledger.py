@@ -232,7 +232,7 @@ def _tell(report: Report) -> None:
         console.print(f"and {report.dropped_findings} more findings")
     rate = (report.size - report.since) * 1000 // max(report.duration_ms, 1)
     console.print(f"{report.stream}: {report.size} entries, root {report.root.hex()[:16]}, mode {report.mode}, "
-                  f"{report.checkpoints_good} checkpoints hold, {rate:,} entries/s")
+                  f"{report.checkpoints_good} checkpoints hold, {rate:,} entries/s", soft_wrap=True)
     if report.mode is Mode.ANCHORED:
         console.print(f"entries below {report.holds_to} are proven by a signed checkpoint; "
-                      f"{report.anchored_size} are covered outside the database")
+                      f"{report.anchored_size} are covered outside the database", soft_wrap=True)
