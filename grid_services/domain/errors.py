@@ -1,0 +1,37 @@
+"""Refusals of the data path, each with its remedy."""
+
+from shared_kernel.errors import ConflictError, ForbiddenError, UnavailableError, UnprocessableError
+
+
+class RefusedReadingError(UnprocessableError):
+    """A reading that breaks a rule."""
+
+    kind = "invalid-reading"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the reading is refused: {reason}")
+
+
+class ConflictingReadingError(ConflictError):
+    """An event_id that was used for another reading."""
+
+    kind = "event-id-conflict"
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"event_id {event_id!r} was used for another reading: send a new event_id")
+
+
+class MeterQuarantinedError(ForbiddenError):
+    """A meter nobody trusts at present."""
+
+    kind = "meter-quarantined"
+
+    def __init__(self, meter_id: str, reason: str) -> None:
+        super().__init__(f"meter {meter_id} is quarantined ({reason}): an operator must release it first")
+
+
+class TelemetryDownError(UnavailableError):
+    """The telemetry's database."""
+
+    def __init__(self) -> None:
+        super().__init__("the telemetry database does not answer: nothing was stored, send the same event_ids again")
