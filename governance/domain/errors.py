@@ -69,6 +69,14 @@ class UnknownMaskError(ForbiddenError):
         self.demanded = demanded
 
 
+class UnknownObligationError(ForbiddenError):
+    """The decision demands something nobody here can fulfil: nothing is shown."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the obligation {name!r} cannot be fulfilled, so nothing is shown: correct the policy")
+        self.name = name
+
+
 class NotSealedError(UnavailableError):
     """The access could not be sealed, so no row left."""
 

@@ -7,17 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from governance.domain.entries import Dataset, effective
-from governance.domain.errors import UnknownMaskError
+from governance.domain.errors import UnknownMaskError, UnknownObligationError
 from governance.domain.masks import MASKS, NULL_MASK, strictest
 from shared_kernel.classification import Classification
 
 Row = dict[str, Any]
+FULFILLABLE = frozenset({"mask", "notify"})
+"""`mask` is fulfilled here, `notify` by the enforcement point; any other obligation denies."""
 
 
 def masks_for(
     dataset: Dataset | None, columns: Sequence[str], obligations: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, str]:
     """Return column -> action for every column of an answer that must not leave as it is."""
+    if unknown := sorted(obligations.keys() - FULFILLABLE):
+        raise UnknownObligationError(unknown[0])
     demanded = _demanded(obligations)
     known: Mapping[str, Any] = dataset.columns if dataset else {}
     masks: dict[str, str] = {}

@@ -1,11 +1,18 @@
 """The Governor: masked, sealed, then shown; without permit or seal nothing leaves."""
 
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
 import pytest
 
-from governance.domain.errors import NoPermitError, NotSealedError, UnknownMaskError, UnknownPurposeError
+from governance.domain.errors import (
+    NoPermitError,
+    NotSealedError,
+    UnknownMaskError,
+    UnknownObligationError,
+    UnknownPurposeError,
+)
 from governance.service import Catalog, Governor
 from governance.store.catalog import CatalogStore
 from shared_kernel.context import RequestContext
@@ -114,6 +121,13 @@ async def test_a_mask_that_is_not_understood_denies(governor: Governor, ledger: 
         await governor.release(permitted("vera", "grid_viewer", masks=masks), DATASET, ROWS, columns=COLUMNS)
 
     assert ledger.events[-1]["event"]["outcome"] == "failure"
+
+
+async def test_an_obligation_nobody_can_fulfil_denies(governor: Governor) -> None:
+    context = replace(VIEWER, obligations={"row_filter": {"meter_id": "M-1"}})
+
+    with pytest.raises(UnknownObligationError, match="row_filter"):
+        await governor.release(context, DATASET, ROWS, columns=COLUMNS)
 
 
 async def test_two_masks_on_one_column_mean_the_stricter(governor: Governor) -> None:
