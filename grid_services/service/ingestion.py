@@ -1,11 +1,11 @@
 """Ingestion: durable, then sealed, then acknowledged; concurrent requests share one commit."""
 
 import asyncio
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import orjson
 from prometheus_client import Counter
 
 from grid_services.domain.errors import ConflictingReadingError, MeterQuarantinedError, RefusedReadingError
@@ -168,6 +168,6 @@ def _flaw(item: Item, now_us: int) -> str | None:
 
 
 def _letter(topic: str, item: Item, reason: str, now_us: int) -> str:
-    body = item.item if isinstance(item, Unreadable) else item.message()
-    return orjson.dumps({"reason": reason, "topic": topic, "event_id": item.event_id, "at": to_iso(now_us),
-                         "message": body}, default=str).decode().replace("\\u0000", "\\ufffd")
+    body = item.item if isinstance(item, Unreadable) else asdict(item)
+    return json.dumps({"reason": reason, "topic": topic, "event_id": item.event_id, "at": to_iso(now_us),
+                       "message": body}, default=str)

@@ -1,7 +1,7 @@
 """Windows: exact whatever the order, equal to what Polars computes."""
 
 import numpy as np
-import polars
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,12 +60,12 @@ def test_windows_equal_those_of_polars() -> None:
     chance = np.random.default_rng(7)
     keys, at_us, micro = chance.integers(0, 20, 10_000), chance.integers(0, 10**10, 10_000), chance.integers(
         0, 10**10, 10_000)
-    frame = polars.DataFrame({"k": keys, "w": at_us // SENSOR_WINDOW_US * SENSOR_WINDOW_US, "v": micro / 1e6})
+    frame = pl.DataFrame({"k": keys, "w": at_us // SENSOR_WINDOW_US * SENSOR_WINDOW_US, "v": micro / 1e6})
 
     found = sensor_windows(keys, at_us, micro)
 
     expected = frame.group_by("k", "w").agg(
-        polars.len().alias("n"), polars.col("v").mean().alias("avg"), polars.col("v").std().alias("std"))
+        pl.len().alias("n"), pl.col("v").mean().alias("avg"), pl.col("v").std().alias("std"))
     assert len(expected) == len(found)
     for row in expected.iter_rows(named=True):
         state = found[row["k"], row["w"]]

@@ -33,7 +33,8 @@ _STATEMENTS = (
         provenance {_PROVENANCE})""",
     "CREATE INDEX ON grid_services.meter_readings (meter_id, observed_at)",
     "CREATE TABLE grid_services.topics (name text PRIMARY KEY, next_offset bigint NOT NULL DEFAULT 0)",
-    "INSERT INTO grid_services.topics (name) VALUES " + ", ".join(f"('smartgrid-{name}')" for name in _TOPICS),  # noqa: S608 - our own names
+    "INSERT INTO grid_services.topics (name) VALUES " + ", ".join(  # noqa: S608 - our own names
+        f"('smartgrid-{name}')" for name in _TOPICS),
     """CREATE TABLE grid_services.messages (
         topic text NOT NULL, message_offset bigint NOT NULL, recorded_at timestamptz NOT NULL DEFAULT now(),
         payload text NOT NULL, PRIMARY KEY (topic, message_offset))""",
