@@ -12,7 +12,7 @@ BY = "playbook"
 Params = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServiceCall:
     """An idempotent connector: doing it twice is doing it once, so an unknown outcome is simply called again."""
 

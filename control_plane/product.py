@@ -9,7 +9,7 @@ from audit_ledger.http.routes import endpoints as ledger_endpoints
 from audit_ledger.service import Ledger
 from control_plane import first_start, health
 from control_plane.config import Settings
-from control_plane.gateway import decisions
+from control_plane.gateway import decisions, live_decisions
 from control_plane.gateway.enforcement import Gateway
 from control_plane.home import Home
 from control_plane.parts import Governed, Grid, Guarding, Policy
@@ -52,13 +52,14 @@ class Product:
         return (
             *health.endpoints(health.Health(checks)),
             *identity_endpoints(self.identity),
-            *policy_endpoints(self.policy.engine),
+            *policy_endpoints(self.policy.engine, self.policy.risk),
             *ledger_endpoints(self.ledger),
             *governance_endpoints(self.governed.catalog, self.governed.lineage, self.ledger),
             *grid_endpoints(self.grid, self.governed.governor),
             *siem_endpoints(self.guarding.detector, self.guarding.alerts),
             *soar_endpoints(self.guarding.responder),
             *decisions.endpoints(self.ledger),
+            *live_decisions.endpoints(self.ledger, self.clock),
         )
 
     def gateway(self) -> Gateway:
@@ -80,6 +81,7 @@ class Product:
         """Start what runs beside the requests."""
         start = self.supervisor.start
         start("policy bundle", self.policy.engine.run)
+        start("risk history", self.policy.risk.run)
         start("detection", self.guarding.detector.run)
         start("playbooks", self.guarding.responder.run)
         start("processing", self.grid.processing.run)

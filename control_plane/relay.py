@@ -31,7 +31,7 @@ class Source(Protocol):
     async def read(self, after: int, limit: int) -> list[SealedEvent]:
         """Return at most `limit` events with `seq >= after`."""
 
-    async def wait_beyond(self, seq: int, timeout_s: float) -> None:
+    async def wait_beyond(self, seq: int, timeout_s: float) -> object:
         """Return when an event with that `seq` may exist, or when the time is over."""
 
 

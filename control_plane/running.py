@@ -68,7 +68,7 @@ async def _run(  # noqa: PLR0913 - what one start consists of
     async with _database(settings, home) as url, assembled(settings, home, url) as product:
         await product.first_start(screen, demo=demo)
         async with console_application(settings, home) as web:
-            listeners = [Listener(product.gateway, gateway, StrictProtocol), Listener(web, console)]
+            listeners = [Listener(product.gateway(), gateway, StrictProtocol), Listener(web, console)]
             serving = asyncio.create_task(serve(listeners, stop))
             product.start_background()
             _tell_ready(settings, screen)

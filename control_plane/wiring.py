@@ -4,19 +4,22 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import asyncpg
 
+import policy_engine
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.service import Ledger
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from control_plane.config import Settings
+from control_plane.connectors import connectors
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import APP, LEDGER_READER, LEDGER_WRITER
 from control_plane.home import Home
+from control_plane.parts import Governed, Grid, Guarding, Policy
+from control_plane.product import Product
 from governance.service import Catalog, Governor, Lineage
 from governance.store.catalog import CatalogStore
 from governance.store.lineage import LineageStore
@@ -26,12 +29,20 @@ from grid_services.service import Analytics, Bus, Ingestion, Processing
 from grid_services.service.forecasting import Forecasting
 from grid_services.service.load_analytics import LoadAnalytics
 from grid_services.service.load_archive import LoadArchive
+from grid_services.store.bus_store import BusStore
 from grid_services.store.forecast_store import ForecastStore
+from grid_services.store.ingest_store import IngestStore
 from grid_services.store.load_store import LoadStore
+from grid_services.store.telemetry_store import TelemetryStore
+from grid_services.store.window_store import WindowStore
 from identity.adapters.key_files import KeyFiles
 from identity.service import IdentityProvider
 from identity.store.database import Database
-from policy_engine.service import PolicyEngine, RiskScorer
+from policy_engine.adapters.bundle_folder import BundleFolder
+from policy_engine.adapters.opa_server import OpaServerEvaluator
+from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
+from policy_engine.service import Evaluator, PolicyEngine, RiskFeatures, RiskScorer
+from policy_engine.store.risk_history import RiskHistoryStore
 from shared_kernel.clock import Clock, SystemClock
 from siem_rules.service import AlertQueue, Detector, shipped_rules
 from siem_rules.store.alerts import AlertStore
@@ -40,9 +51,9 @@ from soar_playbooks.adapters.folders import PlaybookFolders
 from soar_playbooks.service import Responder
 from soar_playbooks.store import PlaybookStore
 
+SHIPPED_POLICIES = Path(policy_engine.__file__).parent.parent / "opa_policies"
 POOL_SIZE, WRITER_POOL_SIZE, READER_POOL_SIZE = 16, 3, 6
 """Connections: the houses share one pool, the ledger's writer and readers have their own roles."""
-PRUNE_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +87,9 @@ def make_ledger(pools: Pools, home: Home, clock: Clock) -> Ledger:
     )
 
 
-def make_identity(pools: Pools, home: Home, settings: Settings, ledger: Ledger, risk: RiskScorer,
-                  clock: Clock) -> IdentityProvider:
+def make_identity(  # noqa: PLR0913 - a composition point
+    pools: Pools, home: Home, *, settings: Settings, ledger: Ledger, risk: RiskScorer, clock: Clock,
+) -> IdentityProvider:
     """Return the provider; how unusual a login is comes from the policy engine's risk."""
 
     async def login_risk(user_id: str, source_ip: str, user_agent: str) -> int:
@@ -97,6 +109,57 @@ def pseudonym_key(keys: KeyFiles) -> bytes:
     return hashlib.sha256(b"gridwarden pseudonyms\0" + keys.form_key()).digest()
 
 
+def make_grid(pools: Pools, ledger: Ledger, governed: Governed, clock: Clock) -> Grid:
+    """Return the measuring services."""
+    bus, loads = Bus(BusStore(pools.app)), LoadStore(pools.app)
+    return Grid(
+        bus=bus, ingestion=Ingestion(IngestStore(pools.app), ledger, clock),
+        processing=Processing(WindowStore(pools.app), bus, governed.lineage),
+        analytics=Analytics(TelemetryStore(pools.app)),
+        archive=LoadArchive(ParquetArchive(), loads, governed.lineage), load=LoadAnalytics(loads),
+        forecasting=Forecasting(loads, ForecastStore(pools.app), TrainingProcess(), governed.lineage),
+    )
+
+
+@contextlib.asynccontextmanager
+async def policy_of(settings: Settings, pools: Pools, ledger: Ledger, clock: Clock) -> AsyncIterator[Policy]:
+    """Yield who decides, its bundle loaded, and who scores, its histories read."""
+    evaluator: Evaluator = OpaServerEvaluator(str(settings.opa_url), clock) if settings.opa_url else RegorusEvaluator()
+    folder = settings.policy_bundle or SHIPPED_POLICIES
+    engine = PolicyEngine(evaluator, BundleFolder(folder), ledger, clock)
+    risk = RiskScorer(RiskHistoryStore(pools.app))
+    try:
+        await engine.start()
+        await risk.start()
+        yield Policy(engine, risk)
+    finally:
+        await engine.close()
+
+
+async def govern(pools: Pools, home: Home, ledger: Ledger, clock: Clock) -> Governed:
+    """Return governance, its catalog loaded."""
+    catalog = Catalog(CatalogStore(pools.app), ledger, clock)
+    await catalog.start()
+    governor = Governor(catalog, ledger, clock, pseudonym_key=pseudonym_key(KeyFiles(home.keys / "identity")))
+    return Governed(catalog, governor, Lineage(LineageStore(pools.app), clock))
+
+
+def watch(  # noqa: PLR0913 - a composition point
+    pools: Pools, home: Home, *, ledger: Ledger, identity: IdentityProvider, grid: Grid, clock: Clock,
+) -> Guarding:
+    """Return who notices and who answers; the operator's folders come after the shipped ones."""
+    alerts = AlertStore(pools.app)
+    detector = Detector(
+        ProgressStore(pools.app), alerts, folders=[shipped_rules(), home.rules], recorder=ledger, clock=clock,
+        reader=ledger,
+    )
+    responder = Responder(
+        PlaybookStore.on(pools.app), PlaybookFolders([home.playbooks]), connectors(identity, grid.ingestion), ledger,
+        clock,
+    )
+    return Guarding(detector, AlertQueue(alerts, ledger, clock), responder)
+
+
 @contextlib.asynccontextmanager
 async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[Product]:
     """Yield the product, its ledger leading and its services ready; on the way out everything is drained."""
@@ -106,15 +169,17 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
         await ledger.start()
         stack.push_async_callback(ledger.stop)
         policy = await stack.enter_async_context(policy_of(settings, pools, ledger, clock))
-        identity = make_identity(pools, home, settings, ledger, policy.risk, clock)
+        identity = make_identity(
+            pools, home, settings=settings, ledger=ledger, risk=policy.risk, clock=clock,
+        )
         stack.callback(identity.close)
         governed = await govern(pools, home, ledger, clock)
         grid = make_grid(pools, ledger, governed, clock)
-        guarding = watch(pools, home, ledger, identity, grid, clock)
+        guarding = watch(pools, home, ledger=ledger, identity=identity, grid=grid, clock=clock)
         await guarding.detector.start()
         product = Product(
-            settings=settings, home=home, pools=pools, ledger=ledger, policy=policy, identity=identity,
-            governed=governed, grid=grid, guarding=guarding, clock=clock,
+            settings=settings, home=home, ledger=ledger, policy=policy, identity=identity, governed=governed,
+            grid=grid, guarding=guarding, clock=clock,
         )
         stack.push_async_callback(product.stop)
         yield product

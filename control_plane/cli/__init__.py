@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from control_plane.cli import demo, ledger, playbook, rules, up
+from control_plane.cli import demo, ledger, playbook, rules, token, up
 from shared_kernel.errors import GridwardenError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("console")(up.console)
 app.command("demo")(demo.demo)
+app.command("token")(token.token)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbook.app, name="playbook")

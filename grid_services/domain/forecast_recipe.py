@@ -13,6 +13,7 @@ class Variant(StrEnum):
 QUANTILES = (10, 50, 90)
 """Percentiles forecast; p50 is the forecast that is scored."""
 BACKTEST_YEAR = 2025
+"""The year that is scored; hours after it are forecast too, by the same walk forward."""
 REFIT_MONTHS = 3
 """The back-test refits at the start of each quarter, on nothing later than that quarter's first issue time.
 
@@ -21,7 +22,7 @@ with the operator's forecast, 13.3 % instead of 13.2 % without). Some ten settin
 figures are mildly optimistic.
 """
 ROUNDS = 150
-RECIPE = "2026-11-a"
+RECIPE = "2026-11-b"
 """Name of this recipe; a change of features or parameters needs a new name, and then every plane trains anew."""
 
 PARAMETERS: dict[str, float | int | str | bool] = {

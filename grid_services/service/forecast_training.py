@@ -4,8 +4,9 @@
 `{"models", "hours", "scores", "cpu_ms"}`. It opens no file and no socket: whatever goes wrong here stays here, and
 LightGBM's memory goes back to the system with the process.
 
-The back-test walks forward: each quarter of BACKTEST_YEAR is forecast by models fitted on the hours before that
-quarter's first issue time, from features that end at each day's own issue time.
+The back-test walks forward: each quarter from BACKTEST_YEAR on is forecast by models fitted on the hours before that
+quarter's first issue time, from features that end at each day's own issue time. BACKTEST_YEAR alone is scored; the
+quarters after it stand beside the newest measurements.
 """
 
 import json
@@ -57,14 +58,14 @@ def train(actual: Series, operator: Series) -> dict[str, Any]:
     hours: list[ForecastHour] = []
     for variant in Variant:
         seen = features(days, variant)
-        hours += backtest(days, seen, variant)
+        hours += backtest(days, seen, variant, tomorrow)
         boosters = fit(days, seen, tomorrow)
         models += [{"variant": variant, "quantile": quantile, "model": booster.model_to_string()}
                    for quantile, booster in zip(QUANTILES, boosters, strict=True)]
         if variant is Variant.WITHOUT_OPERATOR or np.isfinite(days.operator[days.index(tomorrow)]).all():
             span = (tomorrow, tomorrow + ONE_DAY)
             hours += predict(days, seen, boosters, kind="day_ahead", variant=variant, span=span)
-    tested = [one for one in hours if one.kind == "backtest"]
+    tested = [one for one in hours if one.kind == "backtest" and local(one.hour).year == BACKTEST_YEAR]
     return {
         "models": models, "hours": [asdict(one) for one in hours],
         "scores": [asdict(score) for score in scores(actual, operator, tested)],
@@ -72,13 +73,14 @@ def train(actual: Series, operator: Series) -> dict[str, Any]:
     }
 
 
-def backtest(days: Days, seen: Features, variant: Variant) -> Iterator[ForecastHour]:
-    """Yield the forecast of every hour of BACKTEST_YEAR, refitted at the start of each quarter."""
-    for month in range(1, 13, REFIT_MONTHS):
-        start = date(BACKTEST_YEAR, month, 1)
-        after = month + REFIT_MONTHS
-        end = date(BACKTEST_YEAR + after // 13, (after - 1) % 12 + 1, 1)
+def backtest(days: Days, seen: Features, variant: Variant, tomorrow: date) -> Iterator[ForecastHour]:
+    """Yield the forecast of every hour from BACKTEST_YEAR to `tomorrow`, refitted at the start of each quarter."""
+    start = date(BACKTEST_YEAR, 1, 1)
+    while start < tomorrow:
+        months = start.month + REFIT_MONTHS
+        end = min(date(start.year + months // 13, (months - 1) % 12 + 1, 1), tomorrow)
         yield from predict(days, seen, fit(days, seen, start), kind="backtest", variant=variant, span=(start, end))
+        start = end
 
 
 def fit(days: Days, seen: Features, day: date) -> list[Booster]:
