@@ -22,9 +22,15 @@ data_within_clearance if {
 # What the roles reach as they stand, and what they reach once a purpose is stated.
 standing contains 0 if signed_in
 
-standing contains levels[data.access.clearance[role].standing] if some role in roles
+standing contains level if {
+	some role in roles
+	level := levels[data.access.clearance[role].standing]
+}
 
-with_purpose contains levels[data.access.clearance[role].with_purpose] if some role in roles
+with_purpose contains level if {
+	some role in roles
+	level := levels[data.access.clearance[role].with_purpose]
+}
 
 attainable := max(standing | with_purpose)
 
@@ -42,12 +48,14 @@ clearance := reach if not risk_elevated
 
 clearance := min([reach, levels.CONFIDENTIAL]) if risk_elevated
 
-label(column) := levels[input.resource.columns[column]]
-
-masked contains column if {
-	some column, _ in input.resource.columns
-	not label(column) <= clearance
+# Everything is masked that is not shown to lie within the clearance; `not` over a missing label would mask nothing.
+within_clearance contains column if {
+	some column, label in input.resource.columns
+	level := levels[label]
+	level <= clearance
 }
+
+masked := {column | some column, _ in input.resource.columns} - within_clearance
 
 default mask := {}
 

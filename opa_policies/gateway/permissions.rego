@@ -10,6 +10,7 @@ signed_in if {
 # A signed-in subject has the roles its token carries and those that data.role_bindings gives its id.
 roles contains role if {
 	signed_in
+	is_array(input.subject.roles)
 	some role in input.subject.roles
 }
 
@@ -53,6 +54,7 @@ grounds contains sprintf("%s is open to everyone who signed in", [input.action])
 grounds contains sprintf("the role %s permits %s", [role, input.action]) if some role in roles_that_permit
 
 refusals contains sprintf("sign in: %s is not open to strangers", [input.action]) if {
+	is_string(input.action)
 	not open_to_everyone
 	not signed_in
 }
@@ -64,6 +66,7 @@ refusals contains sprintf("%s is open to this machine only", [input.action]) if 
 }
 
 refusals contains sprintf("no rule permits the action %s", [input.action]) if {
+	is_string(input.action)
 	not open_to_everyone
 	signed_in
 	not known_action
@@ -73,7 +76,8 @@ refusals contains sprintf("%s needs one of the roles %s; yours: %s", [input.acti
 	signed_in
 	not open_to_everyone
 	not permitted
-	wanted := concat(", ", sort(data.access.by_role[input.action]))
+	role_list := data.access.by_role[input.action]
+	wanted := concat(", ", sort(role_list))
 }
 
 default your_roles := "none"

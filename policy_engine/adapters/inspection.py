@@ -39,6 +39,17 @@ def inspect(policies: Mapping[str, str]) -> None:
     _refuse_recursion(modules)
 
 
+def by_package(policies: Mapping[str, str]) -> dict[str, str]:
+    """Return one text a package: an OPA server takes one module at a time and needs each to compile alone."""
+    found: dict[str, str] = {}
+    for name, text in policies.items():
+        package = _parse(name, text)["package"]
+        opening = ".".join(_path(package["refr"]))
+        rest = text.encode()[package["span"]["end"]:].decode()
+        found[opening] = found.get(opening, f"package {opening}\n") + rest + "\n"
+    return found
+
+
 def first_line(error: BaseException) -> str:
     """Return what an engine complains of, without its stack."""
     lines = str(error).partition("Stack backtrace")[0].split("\n")

@@ -12,7 +12,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
-from policy_engine.adapters.inspection import inspect
+from policy_engine.adapters.inspection import by_package, inspect
 from policy_engine.domain.breaker import Breaker
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from shared_kernel.clock import Clock
@@ -144,7 +144,7 @@ class OpaServerEvaluator:
                     await self._send("DELETE", f"/v1/data/{key}", b"")
                 for key, value in bundle.data.items():
                     await self._put_data(key, value)
-                modules = {**{_PREFIX + name: text for name, text in bundle.policies.items()},
+                modules = {**{_PREFIX + name: text for name, text in by_package(bundle.policies).items()},
                            f"{_PREFIX}entry": _ENTRY_MODULE}
                 await _until_settled([self._addition(name, text) for name, text in modules.items()])
                 await self._put_data("gridwarden_revision", bundle.revision)

@@ -1,0 +1,1 @@
+"""Real servers for tests: each context manager installs into a cache folder, starts, waits for readiness, stops."""
