@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from uuid import NAMESPACE_URL, uuid5
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import Counter
@@ -15,19 +14,15 @@ from shared_kernel.events import Recorder, SealedEvent
 from shared_kernel.ids import uuid7
 from shared_kernel.principal import Principal
 from soar_playbooks.adapters.folders import PlaybookFolders
-from soar_playbooks.domain.approval import LIFETIME_US, refuse_unless_may_decide
+from soar_playbooks.domain.approval import refuse_unless_may_decide
 from soar_playbooks.domain.connector import Connector
 from soar_playbooks.domain.errors import (
     AlreadyDecidedError,
     NotForPeopleError,
     SwitchedOffError,
     TooManyTargetsError,
-    UnknownPlaybookError,
     UnknownRunError,
 )
-from soar_playbooks.domain.opening import first_status
-from soar_playbooks.domain.plan import Plan, plan_for
-from soar_playbooks.domain.playbook import Playbook
 from soar_playbooks.domain.run import (
     ApprovalRecord,
     ApprovalState,
@@ -38,7 +33,8 @@ from soar_playbooks.domain.run import (
     is_scope,
     scopes_of,
 )
-from soar_playbooks.domain.trigger import DETECTOR, Requester, Trigger, distinct, playbook_of, rule_of, trigger_of
+from soar_playbooks.domain.trigger import Requester, Trigger, distinct
+from soar_playbooks.service.drafter import Drafter
 from soar_playbooks.service.executor import Executor
 from soar_playbooks.service.library import Library
 from soar_playbooks.service.seals import Seals
@@ -48,7 +44,6 @@ from soar_playbooks.store.approvals import Decision
 from soar_playbooks.store.runs import NewRun, RunStory
 
 OPENED = Counter("gridwarden_soar_runs_opened", "Runs opened.", ["playbook", "status"])
-UNREADABLE = Counter("gridwarden_soar_alerts_unreadable", "Alerts whose shape nobody understood.")
 LEASE_S = 10.0
 HOUSEKEEPING_S = 1.0
 log = structlog.get_logger()
@@ -73,6 +68,7 @@ class Responder:
         self._store, self._clock = store, clock
         self._seals = Seals(recorder, clock)
         self.library = Library(folders, frozenset(connectors))
+        self._drafter = Drafter(self.library, clock)
         executor = Executor(store.journal, connectors, self._seals, clock, lease_margin_s=lease_s)
         self._worker = Worker(store.journal, executor, lease_s=lease_s, concurrency=concurrency)
 
@@ -91,7 +87,7 @@ class Responder:
         if not events:
             return
         await self.library.refresh()
-        opened = {new.run.run_id: new for sealed in events if (new := self._opening(sealed)) is not None}
+        opened = {new.run.run_id: new for sealed in events if (new := self._drafter.for_event(sealed)) is not None}
         known = await self._store.runs.known(list(opened)) if opened else set()
         fresh = [new for run_id, new in opened.items() if run_id not in known]
         await self._open(fresh, source=source, position=events[-1].seq + 1)
@@ -111,7 +107,7 @@ class Responder:
             raise TooManyTargetsError(len(wanted), playbook.max_targets)
         if (scope := await self._store.switches.first_on(scopes_of(name))) is not None:
             raise SwitchedOffError(scope)
-        new = self._planned(uuid7(), playbook, Trigger(wanted, reason), Requester.from_principal(by))
+        new = self._drafter.planned(uuid7(), playbook, Trigger(wanted, reason), Requester.from_principal(by))
         await self._open([new], context=context)
         return new.run
 
@@ -191,49 +187,6 @@ class Responder:
                 log.warning("playbooks_wait", why=error.detail)
             await asyncio.sleep(HOUSEKEEPING_S)
 
-    def _opening(self, sealed: SealedEvent) -> NewRun | None:
-        """Return the run an event asks for; an alert nobody understands is counted and never stops the others."""
-        try:
-            name = playbook_of(sealed.event)
-            return self._for_alert(name, sealed) if name else None
-        except (KeyError, TypeError, AttributeError, ValueError):
-            UNREADABLE.inc()
-            log.exception("alert_unreadable", seq=sealed.seq)
-            return None
-
-    def _for_alert(self, name: str, sealed: SealedEvent) -> NewRun:
-        try:
-            playbook = self.library.get(name)
-        except UnknownPlaybookError as error:
-            trigger = trigger_of(sealed.event, "", sealed.seq)
-            new = self._new(_alert_run_id(name, trigger), name, Plan("", (), ()), trigger, DETECTOR)
-            return NewRun(replace(new, status=RunStatus.NEEDS_HUMAN, reason=error.detail,
-                                  finished_at_us=new.created_at_us), None)
-        trigger = trigger_of(sealed.event, playbook.target_field, sealed.seq)
-        log.info("alert_heard", playbook=name, rule=rule_of(sealed.event), seq=sealed.seq)
-        return self._planned(_alert_run_id(name, trigger), playbook, trigger, DETECTOR)
-
-    def _planned(self, run_id: str, playbook: Playbook, trigger: Trigger, requester: Requester) -> NewRun:
-        status, reason = first_status(playbook, trigger)
-        plan = plan_for(playbook, trigger)
-        run = replace(self._new(run_id, playbook.name, plan, trigger, requester), status=status, reason=reason)
-        if status in {RunStatus.READY, RunStatus.WAITING_APPROVAL}:
-            return NewRun(run, playbook.content, self._asked(run))
-        return NewRun(replace(run, finished_at_us=run.created_at_us), playbook.content)
-
-    def _asked(self, run: Run) -> ApprovalRecord | None:
-        if run.status is not RunStatus.WAITING_APPROVAL:
-            return None
-        return ApprovalRecord(
-            run.plan_hash, ApprovalState.PENDING, self._clock.now_us() + LIFETIME_US, run.requester.subject,
-        )
-
-    def _new(self, run_id: str, playbook: str, plan: Plan, trigger: Trigger, requester: Requester) -> Run:
-        return Run(
-            run_id, playbook, RunStatus.READY, trigger.reason, plan, plan.hash, requester, self._clock.now_us(),
-            trigger.key, trigger.seq, trigger.alert,
-        )
-
     async def _open(
         self, several: Sequence[NewRun], *, context: RequestContext | None = None, source: str | None = None,
         position: int = 0,
@@ -249,8 +202,3 @@ class Responder:
         for new in several:
             OPENED.labels(new.run.playbook, new.run.status).inc()
         self._worker.wake()
-
-
-def _alert_run_id(playbook: str, trigger: Trigger) -> str:
-    """Return the one id a run of this playbook for this alert can have."""
-    return str(uuid5(NAMESPACE_URL, f"gridwarden:run/{playbook}/{trigger.key}"))
