@@ -40,6 +40,11 @@ async def put_back(url: str, row: LedgerRow) -> None:
 
 async def _write(connection: asyncpg.Connection, seq: int, payload: bytes) -> None:
     async with connection.transaction():
+        guards = await connection.fetch(
+            "SELECT quote_ident(tgname) AS name FROM pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal",
+            TABLE,
+        )
         await connection.execute(f"ALTER TABLE {TABLE} DISABLE TRIGGER USER")
         await connection.execute(f"UPDATE {TABLE} SET payload = $2 WHERE seq = $1", seq, payload)  # noqa: S608 - a constant
-        await connection.execute(f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER ALL")
+        for guard in guards:
+            await connection.execute(f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER {guard['name']}")

@@ -12,8 +12,11 @@ async def tell(story: Story, narrator: Narrator) -> list[Told]:
         narrator.heading(number, title)
         try:
             told.append(Told(title, "happened", await step(story)))
-        except (GridwardenError, KeyError, ValueError) as error:
-            told.append(Told(title, "failed", f"{error}"))
+        except GridwardenError as error:
+            told.append(Told(title, "failed", error.detail))
+            break
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the table says so
+            told.append(Told(title, "failed", f"{type(error).__name__}: {error}"))
             break
         narrator.say(told[-1].detail)
         narrator.wait()
