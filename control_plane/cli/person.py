@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
-import httpx
+import httpx2 as httpx
 
 from shared_kernel.errors import GridwardenError
 from shared_kernel.ids import secret
@@ -94,7 +94,7 @@ class Person:
 
     async def ask(self, method: str, path: str, *, purpose: str | None = None, body: Any = None) -> httpx.Response:  # noqa: ANN401 - any JSON
         """Call the gateway with this person's token."""
-        headers = {"authorization": f"Bearer {self.tokens.get('access_token', '')}"}
+        headers = {"authorization": f"Bearer {self.tokens['access_token']}"} if self.tokens else {}
         if purpose:
             headers["access-purpose"] = purpose
         return await self._send(method, f"{self.gateway}{path}", headers=headers, json=body)

@@ -1,80 +1,116 @@
 """The console as an ASGI application: its routes are a table, each page a handler that asks the gateway."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
-import httpx
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from control_plane.console import pages
-from control_plane.console.answers import HEADERS, STATIC, local_path, to_sign_in
-from control_plane.console.console import COOKIE, Console
+from control_plane.console.answers import START, STATIC, local_path, to_sign_in
+from control_plane.console.console import Console
+from control_plane.console.forms import form_of
+from control_plane.console.front import Front
 from control_plane.console.gateway_client import GatewayUnreachableError, SignInNeededError
 from control_plane.console.sign_in import SignInFailedError
 from control_plane.console.visit import Visit
 
 OpenPage = Callable[[Console, Request], Awaitable[Response]]
 Page = Callable[[Visit], Awaitable[Response]]
+_MAX_USER_AGENT = 256
+_SENTENCES = {404: "There is no such page.", 405: "This page does not take that method."}
 
 
-def build(console: Console) -> Starlette:
+def build(console: Console) -> ASGIApp:
     """Return the application."""
-    application = Starlette(routes=[
-        Route("/", lambda _request: RedirectResponse("/grid", 303)),
-        Route("/sign-in", _bind(console, begin_sign_in)),
-        Route("/callback", _bind(console, finish_sign_in)),
-        Route("/signed-out", _bind(console, signed_out)),
-        *(Route(path, _guarded(console, handler), methods=[method]) for method, path, handler in pages.ROUTES),
-        Route("/sign-out", _guarded(console, sign_out), methods=["POST"]),
-        Mount("/static", StaticFiles(directory=str(STATIC))),
-    ])
-    application.add_middleware(SecurityHeaders, issuer=console.gateway.url)
-    return application
+    application = Starlette(
+        routes=[
+            Route("/", lambda _request: RedirectResponse(START, 303)),
+            Route("/sign-in", _open(console, begin_sign_in)),
+            Route("/callback", _open(console, finish_sign_in)),
+            Route("/signed-out", _open(console, signed_out)),
+            *(Route(path, _guarded(console, page), methods=[method]) for method, path, page in pages.ROUTES),
+            Route("/sign-out", _guarded(console, sign_out), methods=["POST"]),
+            Mount("/static", StaticFiles(directory=str(STATIC))),
+        ],
+        exception_handlers={HTTPException: _no_page(console)},
+    )
+
+    def broken(request_id: str) -> Response:
+        return console.pages.page("broken.html", None, status=500, request_id=request_id)
+
+    return Front(application, issuer=console.gateway.url, is_https=console.is_https, broken=broken)
 
 
-def _bind(console: Console, handler: OpenPage) -> Callable[..., Awaitable[Response]]:
+def _open(console: Console, page: OpenPage) -> Callable[[Request], Awaitable[Response]]:
+    """Let everybody in."""
+
     async def run(request: Request) -> Response:
         try:
-            return await handler(console, request)
-        except (GatewayUnreachableError, SignInFailedError) as error:
-            return console.pages.page("trouble.html", None, status=502, message=error.detail)
+            return await page(console, request)
+        except SignInFailedError as error:
+            return console.pages.trouble(request, None, status=403, message=error.detail, title="Not signed in")
+        except GatewayUnreachableError as error:
+            return _unreachable(console, request, error)
 
     return run
 
 
-def _guarded(console: Console, handler: Page) -> Callable[..., Awaitable[Response]]:
+def _guarded(console: Console, page: Page) -> Callable[[Request], Awaitable[Response]]:
     """Let only signed-in people in; a form must carry its session's token."""
 
     async def run(request: Request) -> Response:
         session = console.session_of(request)
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        if session is None or not session.tokens:
-            return to_sign_in(wanted if request.method == "GET" else "/grid")
-        form = {key: str(value) for key, value in (await request.form()).items()} if request.method == "POST" else {}
+        if session is None or not session.is_signed_in:
+            return to_sign_in(request)
+        form = await form_of(request) if request.method == "POST" else {}
         if request.method == "POST" and not session.accepts_form(form.get("form_token", "")):
-            return console.pages.page("trouble.html", session, status=403,
-                                      message="This form is not from your session. Reload the page and try again.")
-        session.flow["user_agent"] = request.headers.get("user-agent", "")[:256]
-        visit = Visit(console, session, request, form)
+            return console.pages.trouble(
+                request, session, status=403, title="Not your form",
+                message="This form is not from your session. Reload the page and try again.",
+            )
+        session.user_agent = _user_agent(request)
         try:
-            return await handler(visit)
+            return await page(Visit(console, session, request, form))
         except SignInNeededError:
             session.tokens = {}
-            return to_sign_in(wanted if request.method == "GET" else "/grid")
+            return to_sign_in(request)
         except GatewayUnreachableError as error:
-            return console.pages.page("trouble.html", session, status=502, message=error.detail)
+            return _unreachable(console, request, error)
 
     return run
+
+
+def _no_page(console: Console) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def render(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        said = error.detail if isinstance(error, HTTPException) else ""
+        session = console.session_of(request)
+        return console.pages.trouble(request, session, status=status, message=_SENTENCES.get(status, said))
+
+    return render
+
+
+def _unreachable(console: Console, request: Request, error: GatewayUnreachableError) -> Response:
+    return console.pages.trouble(
+        request, console.session_of(request), status=502, title="The gateway does not answer", message=error.detail,
+    )
+
+
+def _user_agent(request: Request) -> str:
+    """Return the browser's name, in the characters a header may have: the gateway judges risk by it."""
+    given = request.headers.get("user-agent", "")[:_MAX_USER_AGENT]
+    return "".join(one if one.isascii() and one.isprintable() else "?" for one in given)
 
 
 async def begin_sign_in(console: Console, request: Request) -> Response:
     """Send the browser to the provider."""
     session = console.session_of(request) or console.sessions.start()
-    url = console.sign_in.begin(session, then=local_path(request.query_params.get("then", "/grid")))
+    url = console.sign_in.begin(session, then=local_path(request.query_params.get("then", START)))
     return console.remember(RedirectResponse(url, 303), session)
 
 
@@ -91,39 +127,9 @@ async def sign_out(visit: Visit) -> Response:
     """End our session, then the provider's."""
     url = visit.console.sign_in.end_url(visit.session, f"{visit.console.url}/signed-out")
     visit.console.sessions.end(visit.session)
-    response = RedirectResponse(url, 303)
-    response.delete_cookie(COOKIE, path="/")
-    return response
+    return visit.console.forget(RedirectResponse(url, 303))
 
 
 async def signed_out(console: Console, _request: Request) -> Response:
     """Say goodbye."""
     return console.pages.page("signed_out.html", None)
-
-
-class SecurityHeaders:
-    """Puts the security headers on every answer; static files may be cached, pages may not."""
-
-    def __init__(self, app: Callable[..., Awaitable[None]], issuer: str) -> None:
-        self._app = app
-        parts = httpx.URL(issuer)
-        origin = f"{parts.scheme}://{parts.netloc.decode()}"
-        self._headers = [(k.encode(), v.replace("{issuer}", origin).encode()) for k, v in HEADERS.items()]
-
-    async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - ASGI
-        """Pass the request through."""
-        if scope["type"] != "http":
-            with suppress(RuntimeError):
-                await send({"type": "websocket.close", "code": 1008})
-            return
-        is_static = scope["path"].startswith("/static/vendor/")
-
-        async def send_with_headers(message) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - ASGI
-            if message["type"] == "http.response.start":
-                ours = [(k, b"public, max-age=86400" if k == b"cache-control" and is_static else v)
-                        for k, v in self._headers]
-                names = {name for name, _ in ours}
-                message["headers"] = [h for h in message["headers"] if h[0].lower() not in names] + ours
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)

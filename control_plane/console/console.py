@@ -20,13 +20,22 @@ class Console:
         self.sign_in = sign_in
         self.sessions = ConsoleSessions()
         self.pages = Pages(gateway.url)
+        self.is_https = url.startswith("https:")
+        self.cookie = f"__Host-{COOKIE}" if self.is_https else COOKIE
 
     def session_of(self, request: Request) -> ConsoleSession | None:
         """Return the browser's session, signed in or not."""
-        return self.sessions.find(request.cookies.get(COOKIE, ""))
+        return self.sessions.find(request.cookies.get(self.cookie, ""))
 
     def remember(self, response: Response, session: ConsoleSession) -> Response:
         """Hand the browser its session id."""
-        response.set_cookie(COOKIE, session.session_id, httponly=True, samesite="lax",
-                            secure=self.url.startswith("https"), path="/")
+        return self._set_cookie(response, session.session_id, None)
+
+    def forget(self, response: Response) -> Response:
+        """Take the session id away from the browser."""
+        return self._set_cookie(response, "", 0)
+
+    def _set_cookie(self, response: Response, value: str, max_age: int | None) -> Response:
+        response.set_cookie(self.cookie, value, max_age=max_age, httponly=True, samesite="lax", secure=self.is_https,
+                            path="/")
         return response

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2 as httpx
 import orjson
 
 from control_plane.console.sessions import ConsoleSession
@@ -13,7 +13,7 @@ TIMEOUT_S = 60.0
 
 
 class GatewayUnreachableError(GridwardenError):
-    """The gateway does not answer."""
+    """The gateway does not answer, or not with anything we understand."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"The gateway at {url} does not answer. Start it, then reload this page.")
@@ -40,6 +40,11 @@ class Answer:
         """Return the list of a collection answer; empty when it was refused."""
         return list(self.body.get("items", [])) if self.is_ok and isinstance(self.body, dict) else []
 
+    @property
+    def problem(self) -> dict[str, Any]:
+        """Return the gateway's problem; empty when it said nothing we understand."""
+        return self.body if not self.is_ok and isinstance(self.body, dict) else {}
+
 
 class GatewayClient:
     """Calls the gateway for one person at a time; renews the person's access token when it has run out."""
@@ -53,14 +58,17 @@ class GatewayClient:
         """GET a path as this person."""
         return await self._call(session, "GET", path, params={k: v for k, v in params.items() if v not in {None, ""}})
 
-    async def post(self, session: ConsoleSession, path: str, body: Any = None) -> Answer:  # noqa: ANN401 - any JSON
-        """POST a JSON body as this person."""
-        return await self._call(session, "POST", path, content=orjson.dumps(body if body is not None else {}),
-                                headers={"content-type": "application/json"})
+    async def post(
+        self, session: ConsoleSession, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S,  # noqa: ANN401, ASYNC109 - any JSON; httpx's own
+    ) -> Answer:
+        """POST a JSON body, or none, as this person."""
+        content = {} if body is None else {"content": orjson.dumps(body), "headers": {"content-type": "application/json"}}
+        return await self._call(session, "POST", path, timeout=timeout_s, **content)
 
     async def _call(self, session: ConsoleSession, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401
+        used = session.tokens.get("access_token", "")
         answer = await self._once(session, method, path, request)
-        if answer.status == httpx.codes.UNAUTHORIZED and await self._refresh(session):
+        if answer.status == httpx.codes.UNAUTHORIZED and await self._renewed(session, used):
             answer = await self._once(session, method, path, request)
         if answer.status == httpx.codes.UNAUTHORIZED:
             raise SignInNeededError("sign in again")
@@ -69,35 +77,42 @@ class GatewayClient:
     async def _once(self, session: ConsoleSession, method: str, path: str, request: dict[str, Any]) -> Answer:
         headers = {
             **request.get("headers", {}), "authorization": f"Bearer {session.tokens.get('access_token', '')}",
-            "user-agent": session.flow.get("user_agent", "gridwarden-console"),
-            "access-purpose": session.flow.get("purpose", ""),
+            "user-agent": session.user_agent, **({"access-purpose": session.purpose} if session.purpose else {}),
         }
-        if not headers["access-purpose"]:
-            del headers["access-purpose"]
-        try:
-            response = await self._http.request(method, f"{self.url}{path}", **{**request, "headers": headers})
-        except httpx.HTTPError as cause:
-            raise GatewayUnreachableError(self.url) from cause
-        return Answer(response.status_code, _document(response))
+        response = await self._send(method, path, **{**request, "headers": headers})
+        return Answer(response.status_code, self._document(response))
 
-    async def _refresh(self, session: ConsoleSession) -> bool:
-        refresh_token = session.tokens.get("refresh_token")
-        if not refresh_token:
+    async def _renewed(self, session: ConsoleSession, used: str) -> bool:
+        """Renew the token `used`, once for all tabs: a second use of one refresh token would end the whole grant."""
+        async with session.renewing:
+            if session.tokens.get("access_token", "") != used:
+                return session.is_signed_in
+            refresh_token = session.tokens.get("refresh_token")
+            return bool(refresh_token) and await self._refresh(session, str(refresh_token))
+
+    async def _refresh(self, session: ConsoleSession, refresh_token: str) -> bool:
+        response = await self._send(
+            "POST", "/oauth2/token", auth=self._credentials,
+            data={"grant_type": "refresh_token", "refresh_token": refresh_token},
+        )
+        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise GatewayUnreachableError(self.url)
+        found = self._document(response)
+        if not response.is_success or not isinstance(found, dict) or "access_token" not in found:
             return False
-        try:
-            response = await self._http.post(
-                f"{self.url}/oauth2/token", auth=self._credentials,
-                data={"grant_type": "refresh_token", "refresh_token": refresh_token},
-            )
-        except httpx.HTTPError as cause:
-            raise GatewayUnreachableError(self.url) from cause
-        if response.status_code != httpx.codes.OK:
-            return False
-        session.tokens.update(response.json())
+        session.tokens.update(found)
         return True
 
+    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401
+        try:
+            return await self._http.request(method, f"{self.url}{path}", **request)
+        except httpx.HTTPError as cause:
+            raise GatewayUnreachableError(self.url) from cause
 
-def _document(response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
-    if "json" not in response.headers.get("content-type", ""):
-        return response.text
-    return orjson.loads(response.content) if response.content else None
+    def _document(self, response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
+        if "json" not in response.headers.get("content-type", ""):
+            return response.text
+        try:
+            return orjson.loads(response.content) if response.content else None
+        except orjson.JSONDecodeError as cause:
+            raise GatewayUnreachableError(self.url) from cause

@@ -1,9 +1,10 @@
 """Signing in and out: authorization code with PKCE by Authlib, as any client of ours would."""
 
+import hmac
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
+import httpx2 as httpx
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
@@ -11,11 +12,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from control_plane.console.gateway_client import GatewayUnreachableError
-from control_plane.console.sessions import ConsoleSession
+from control_plane.console.sessions import ConsoleSession, Flow
 from shared_kernel.errors import GridwardenError
 from shared_kernel.ids import secret
 
 SCOPE = "openid profile api"
+LEEWAY_S = 30
 
 
 class SignInFailedError(GridwardenError):
@@ -42,22 +44,26 @@ class SignIn:
         url, state = self._client().create_authorization_url(
             f"{self._issuer}/oauth2/authorize", code_verifier=verifier, nonce=nonce,
         )
-        session.flow |= {"verifier": verifier, "nonce": nonce, "state": state, "then": then}
+        session.keep_flow(str(state), Flow(verifier, nonce, then))
         return str(url)
 
     async def finish(self, session: ConsoleSession, query: dict[str, str]) -> str:
-        """Redeem the code, verify the ID token, fill the session; return the page the person wanted."""
-        flow = session.flow
-        if not flow.get("state") or query.get("state") != flow["state"]:
-            raise SignInFailedError("This sign-in was not started in this browser. Start again.")
+        """Redeem the code, verify the ID token, fill the session; return the page the person wanted.
+
+        1. The state is one this browser began with, and is spent.   2. The issuer is the one asked (RFC 9207).
+        3. The code is redeemed with its PKCE verifier.              4. The ID token is signed for us and this nonce.
+        """
+        flow = session.flows.pop(query.get("state", ""), None)
+        if flow is None:
+            raise SignInFailedError("This sign-in was not started in this browser, or is over. Start again.")
         if query.get("iss") != self._issuer:
             raise SignInFailedError("The answer came from another issuer than the one asked.")
         if "code" not in query:
             raise SignInFailedError(f"The provider refused: {query.get('error_description') or query.get('error')}")
-        session.tokens = await self._redeem(query["code"], flow.pop("verifier"))
-        session.person = await self._person(session.tokens["id_token"], flow.pop("nonce"))
-        flow.pop("state")
-        return flow.pop("then", "/")
+        tokens = await self._redeem(query["code"], flow.verifier)
+        session.person = await self._person(str(tokens.get("id_token", "")), flow.nonce)
+        session.tokens = tokens
+        return flow.then
 
     def end_url(self, session: ConsoleSession, back: str) -> str:
         """Return the provider's logout page (RP-initiated logout)."""
@@ -75,20 +81,26 @@ class SignIn:
             raise GatewayUnreachableError(self._issuer) from cause
         except AuthlibBaseError as cause:
             raise SignInFailedError(f"The provider refused the code: {cause.error}") from cause
+        except ValueError as cause:
+            raise GatewayUnreachableError(self._issuer) from cause
+        if not token.get("access_token"):
+            raise SignInFailedError("The provider gave no access token.")
         return dict(token)
 
     async def _person(self, id_token: str, nonce: str) -> dict[str, Any]:
         try:
-            keys = KeySet.import_key_set((await self._http.get(f"{self._issuer}/oauth2/jwks")).json())
+            keys = KeySet.import_key_set((await self._http.get(f"{self._issuer}/oauth2/jwks")).raise_for_status().json())
             claims = jwt.decode(id_token, keys, algorithms=["ES256"]).claims
             jwt.JWTClaimsRegistry(
                 iss={"essential": True, "value": self._issuer}, aud={"essential": True, "value": self._client_id},
-                nonce={"essential": True, "value": nonce}, exp={"essential": True}, leeway=30,
+                sub={"essential": True}, exp={"essential": True}, leeway=LEEWAY_S,
             ).validate(claims)
         except httpx.HTTPError as cause:
             raise GatewayUnreachableError(self._issuer) from cause
-        except (JoseError, ValueError) as cause:
+        except (JoseError, ValueError, KeyError, TypeError) as cause:
             raise SignInFailedError("The ID token is not valid for this sign-in.") from cause
+        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+            raise SignInFailedError("The ID token is not valid for this sign-in.")
         return dict(claims)
 
     def _client(self) -> AsyncOAuth2Client:

@@ -1,13 +1,18 @@
 """One request of one signed-in person: asking the gateway as them, answering with a page."""
 
+import hashlib
+import json
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from control_plane.console.answers import Form, form_wanted
 from control_plane.console.console import Console
-from control_plane.console.gateway_client import Answer
+from control_plane.console.gateway_client import TIMEOUT_S, Answer
 from control_plane.console.sessions import ConsoleSession
 
 
@@ -19,31 +24,45 @@ class Visit:
         self.session = session
         self.request = request
         self.form = form
+        self.is_fragment = form_wanted(request) is Form.FRAGMENT
 
     async def ask(self, path: str, **params: str | int | None) -> Answer:
         """GET from the gateway with the person's token."""
         return await self.console.gateway.get(self.session, path, **params)
 
-    async def tell(self, path: str, body: Any = None) -> Answer:  # noqa: ANN401 - any JSON
+    async def tell(self, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S) -> Answer:  # noqa: ANN401, ASYNC109
         """POST to the gateway with the person's token."""
-        return await self.console.gateway.post(self.session, path, body)
+        return await self.console.gateway.post(self.session, path, body, timeout_s=timeout_s)
 
     def page(self, name: str, *, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - template values
         """Render a page for this person."""
         return self.console.pages.page(name, self.session, status=status, path=self.request.url.path, **values)
 
+    def live(self, name: str, *, fragment: str, **values: Any) -> Response:  # noqa: ANN401 - template values
+        """Render a page whose `fragment` refreshes itself; one that did not change is not sent again (204)."""
+        seen = hashlib.blake2s(json.dumps(values, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
+        if self.is_fragment and self.query("seen") == seen:
+            return Response(status_code=204)
+        return self.page(fragment if self.is_fragment else name, seen=seen, **values)
+
     def refused(self, answer: Answer) -> Response:
-        """Render the gateway's refusal."""
-        return self.console.pages.refused(self.session, answer, path=self.request.url.path)
+        """Say why the gateway refused, in its own words."""
+        problem = answer.problem
+        message = str(problem.get("detail") or "The gateway refused this without a reason.")
+        members = {name: problem[name] for name in ("title", "reasons", "request_id") if problem.get(name)}
+        return self.console.pages.trouble(self.request, self.session, status=answer.status, message=message, **members)
 
     def query(self, name: str) -> str:
         """Return a query parameter or an empty text."""
         return self.request.query_params.get(name, "")
 
     def part(self, name: str) -> str:
-        """Return a path parameter, safe to put into a gateway path."""
-        return quote(str(self.request.path_params[name]), safe="")
+        """Return a path parameter, safe to put into a gateway path: it stays one segment of it."""
+        text = str(self.request.path_params[name])
+        if set(text) <= {"."}:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return quote(text, safe="")
 
-    async def then_back(self, answer: Answer, to: str) -> Response:
+    def then_back(self, answer: Answer, to: str) -> Response:
         """Go back to a page after a change, or show why it was refused."""
         return RedirectResponse(to, 303) if answer.is_ok else self.refused(answer)

@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-import httpx
-from starlette.applications import Starlette
+import httpx2 as httpx
+from starlette.types import ASGIApp
 
 from control_plane.config import Settings
 from control_plane.console.application import build
@@ -18,7 +18,7 @@ MAX_CONNECTIONS = 64
 
 
 @contextlib.asynccontextmanager
-async def console_application(settings: Settings, home: Home) -> AsyncIterator[Starlette]:
+async def console_application(settings: Settings, home: Home) -> AsyncIterator[ASGIApp]:
     """Yield the console's ASGI application; its connections to the gateway close with it."""
     gateway, url = settings.gateway_url(), settings.console_base_url()
     secret = console_secret(home)

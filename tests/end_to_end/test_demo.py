@@ -3,7 +3,7 @@
 from io import StringIO
 from pathlib import Path
 
-import httpx
+import httpx2 as httpx
 import pytest
 from rich.console import Console
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import httpx
+import httpx2 as httpx
 import orjson
 import pytest
 from starlette.applications import Starlette

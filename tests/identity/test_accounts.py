@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
+import httpx2 as httpx
 import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 

@@ -2,7 +2,7 @@
 
 import time
 
-import httpx
+import httpx2 as httpx
 import pytest
 
 from identity.domain.login_policy import MAX_ATTEMPTS
