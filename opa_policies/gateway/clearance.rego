@@ -2,96 +2,71 @@
 # What has no label is RESTRICTED.
 package gateway
 
-levels := {"PUBLIC": 0, "INTERNAL": 1, "CONFIDENTIAL": 2, "RESTRICTED": 3}
-
-names := ["PUBLIC", "INTERNAL", "CONFIDENTIAL", "RESTRICTED"]
-
-reads_data if is_string(input.resource.dataset)
-
-default needed := 3
-
-needed := levels[input.resource.classification]
-
-data_within_clearance if not reads_data
+needed := object.get(data.access.levels, input.resource.classification, data.access.levels.RESTRICTED)
 
 data_within_clearance if {
-	reads_data
+	input.resource.dataset == null
+} else if {
 	needed <= clearance
 }
 
-# What the roles reach as they stand, and what they reach once a purpose is stated.
-standing contains 0 if signed_in
+# What the roles reach as they stand, and once a purpose is stated; an elevated risk keeps RESTRICTED data closed.
+standing := max({0} | {n | some role in roles; n := data.access.levels[data.access.clearance[role].standing]})
 
-standing contains level if {
-	some role in roles
-	level := levels[data.access.clearance[role].standing]
-}
+attainable := max({0} | {n | some role in roles; n := data.access.levels[data.access.clearance[role].with_purpose]})
 
-with_purpose contains level if {
-	some role in roles
-	level := levels[data.access.clearance[role].with_purpose]
-}
+reach := attainable if {
+	data.access.purposes[input.context.purpose]
+} else := standing
 
-attainable := max(standing | with_purpose)
+clearance := reach if {
+	risk < data.access.risk.elevated
+} else := min([reach, data.access.levels.CONFIDENTIAL])
 
-purpose_accepted if input.context.purpose in data.access.purposes
+# A missing or unknown label counts as RESTRICTED; `not levels[label] <= clearance` would let it through.
+default masked := []
 
-default reach := 0
-
-reach := attainable if purpose_accepted
-
-reach := max(standing) if not purpose_accepted
-
-default clearance := 0
-
-clearance := reach if not risk_elevated
-
-clearance := min([reach, levels.CONFIDENTIAL]) if risk_elevated
-
-# Everything is masked that is not shown to lie within the clearance; `not` over a missing label would mask nothing.
-within_clearance contains column if {
+masked := [column |
 	some column, label in input.resource.columns
-	level := levels[label]
-	level <= clearance
+	object.get(data.access.levels, label, data.access.levels.RESTRICTED) > clearance
+] if {
+	count(input.resource.columns) > 0
 }
 
-masked := {column | some column, _ in input.resource.columns} - within_clearance
-
-default mask := {}
-
-mask := {"columns": sort(masked)} if count(masked) > 0
-
-grounds contains sprintf("%s is masked: it lies above your clearance %s", [concat(", ", sort(masked)), names[clearance]]) if {
-	reads_data
+mask := {"mask": {"columns": sort(masked)}} if {
 	count(masked) > 0
-}
+} else := {}
+
+masking := [sprintf("%s masked: above your clearance %s", [concat(", ", sort(masked)), label_of(clearance)])] if {
+	count(masked) > 0
+} else := []
+
+label_of(level) := [label | some label, number in data.access.levels; number == level][0]
 
 refused_for_data if {
-	signed_in
-	permitted
-	reads_data
+	count(grants) > 0
+	not open_to_everyone
 	not data_within_clearance
 }
 
-refusals contains sprintf("your roles (%s) reach %s, this is %s", [your_roles, names[attainable], names[needed]]) if {
+refusals contains sprintf("your roles (%s) reach %s, this is %s", [your_roles, label_of(attainable), label_of(needed)]) if {
 	refused_for_data
 	needed > attainable
 }
 
-refusals contains sprintf("%s data needs a stated purpose: send Access-Purpose with one of %s", [names[needed], accepted]) if {
+accepted_purposes := concat(", ", sort(object.keys(data.access.purposes)))
+
+refusals contains sprintf("%s data needs a stated purpose: send Access-Purpose with one of %s", told) if {
 	refused_for_data
 	needed <= attainable
-	not purpose_accepted
-	not states_purpose
-	accepted := concat(", ", data.access.purposes)
+	not is_string(input.context.purpose)
+	told := [label_of(needed), accepted_purposes]
 }
 
-refusals contains sprintf("%q is not an accepted purpose: state one of %s", [input.context.purpose, accepted]) if {
+refusals contains sprintf("%q is not an accepted purpose: state one of %s", told) if {
 	refused_for_data
 	needed <= attainable
-	not purpose_accepted
-	states_purpose
-	accepted := concat(", ", data.access.purposes)
+	not data.access.purposes[input.context.purpose]
+	is_string(input.context.purpose)
+	told := [input.context.purpose, accepted_purposes]
 }
-
-states_purpose if is_string(input.context.purpose)

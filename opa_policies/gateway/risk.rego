@@ -9,28 +9,22 @@ risk := input.context.risk if {
 	input.context.risk >= 0
 }
 
-risk_tolerable if risk < data.access.risk.denied
-
-risk_elevated if risk >= data.access.risk.elevated
-
-default notify := {}
-
-notify := {"whom": "security", "why": sprintf("risk %d is elevated", [risk])} if {
+notify := {"notify": {"whom": "security", "why": sprintf("risk %d is elevated", [risk])}} if {
+	risk >= data.access.risk.elevated
 	signed_in
-	risk_elevated
-}
+} else := {}
 
 refusals contains sprintf("risk %d is too high (%d or more is refused): %s", [risk, data.access.risk.denied, remedy]) if {
 	signed_in
 	not open_to_everyone
-	not risk_tolerable
+	risk >= data.access.risk.denied
 	remedy := "use the device and network you usually use, or ask the security team to confirm the new ones"
 }
 
 refusals contains sprintf("risk %d is elevated: RESTRICTED data is closed from %d on", [risk, data.access.risk.elevated]) if {
 	refused_for_data
-	risk_tolerable
-	risk_elevated
-	needed == levels.RESTRICTED
+	risk >= data.access.risk.elevated
+	risk < data.access.risk.denied
+	needed == data.access.levels.RESTRICTED
 	needed <= reach
 }
