@@ -57,7 +57,7 @@ class OpaServerEvaluator:
 
     @property
     def needs_adoption(self) -> bool:
-        """Whether the server was seen without the current bundle."""
+        """Whether the server was seen without the current bundle, or went away and may have restarted without it."""
         return self._stale
 
     async def prepare(self, bundle: Bundle) -> None:
@@ -78,7 +78,7 @@ class OpaServerEvaluator:
         except UnavailableError:
             self._stale = True
             raise
-        self._current, self._stale = bundle, False
+        self._current, self._stale, self._breaker = bundle, False, Breaker()
         self._published.set()
 
     async def evaluate(self, document: bytes) -> Any:  # noqa: ANN401 - an answer is any JSON until it is decoded
@@ -91,6 +91,7 @@ class OpaServerEvaluator:
                 answer = await self._ask(document)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as cause:
             self._breaker.failed(self._clock.now_us())
+            self._stale = self._stale or isinstance(cause, aiohttp.ClientConnectionError)
             raise UnavailableError(f"the OPA server did not answer ({type(cause).__name__})") from cause
         except BaseException:
             self._breaker.failed(self._clock.now_us())

@@ -1,0 +1,97 @@
+"""The policy engine's routes: which policy decides, what it would say, a subject made unknown."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from policy_engine.adapters.bundle_folder import BundleFolder
+from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
+from policy_engine.http import endpoints
+from policy_engine.service import PolicyEngine, RiskFeatures, RiskScorer
+from policy_engine.store.risk_history import RiskHistoryStore
+from shared_kernel.errors import GridwardenError
+from tests.frozen_clock import FrozenClock
+from tests.policy_engine.house import SHIPPED, ListRecorder, question
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    kind = error.kind if isinstance(error, GridwardenError) else "internal"
+    return JSONResponse({"kind": kind, "detail": str(error)}, status_code=400)
+
+
+@pytest.fixture
+def scorer(app_pool: asyncpg.Pool) -> RiskScorer:
+    """Return a scorer on a fresh database."""
+    return RiskScorer(RiskHistoryStore(app_pool))
+
+
+@pytest.fixture
+async def client(scorer: RiskScorer, clock: FrozenClock) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of the routes."""
+    engine = PolicyEngine(RegorusEvaluator(), BundleFolder(SHIPPED), ListRecorder(), clock)
+    await engine.start()
+    routes = [Route(e.path, e.handler, methods=[e.method]) for e in endpoints(engine, scorer)]
+    app = Starlette(routes=routes, exception_handlers={GridwardenError: _problem})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+def _asked(**changes: Any) -> dict[str, Any]:
+    asked = question("alerts.read")
+    return {"subject": {**asked.subject, "roles": list(asked.subject["roles"])}, "action": asked.action,
+            "resource": asked.resource, "context": asked.context} | changes
+
+
+async def test_the_policy_that_decides_is_shown(client: httpx.AsyncClient) -> None:
+    shown = (await client.get("/api/v1/policy")).json()
+
+    assert shown == {"revision": BundleFolder(SHIPPED).read().revision, "evaluator": "regorus",
+                     "loaded_at": "2026-11-18T11:06:40.000000Z", "refused": None}
+
+
+async def test_a_question_can_be_tried(client: httpx.AsyncClient) -> None:
+    answer = (await client.post("/api/v1/policy/evaluate", json=_asked())).json()
+
+    assert answer["allow"] is False
+    assert answer["reasons"] == ["alerts.read needs one of the roles admin, auditor, soc_analyst; yours: grid_viewer"]
+
+
+@pytest.mark.parametrize(("body", "kind"), [
+    ("{", "invalid-input"), ('{"action": "a.b", "action": "c.d"}', "invalid-input"), ("{}", "unprocessable"),
+    ("[]", "unprocessable"),
+])
+async def test_a_question_that_is_none_is_refused(client: httpx.AsyncClient, body: str, kind: str) -> None:
+    assert (await client.post("/api/v1/policy/evaluate", content=body)).json()["kind"] == kind
+
+
+async def test_a_question_with_a_malformed_attribute_is_refused_by_name(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/policy/evaluate", json=_asked(context={**question().context, "risk": "low"}))
+
+    assert "context.risk" in answer.json()["detail"]
+
+
+async def test_a_subject_is_made_unknown(client: httpx.AsyncClient, scorer: RiskScorer) -> None:
+    features = RiskFeatures("ana", "198.51.100.7", "curl/8", 0)
+    for _ in range(30):
+        await scorer.observe(features)
+
+    answer = await client.delete("/api/v1/policy/risk/ana")
+
+    assert answer.status_code == 204
+    assert scorer.score(features).value == 40
+
+
+async def test_every_route_names_an_action_the_shipped_policy_knows(clock: FrozenClock, scorer: RiskScorer) -> None:
+    engine = PolicyEngine(RegorusEvaluator(), BundleFolder(SHIPPED), ListRecorder(), clock)
+    access = BundleFolder(SHIPPED).read().data["access"]
+
+    actions = {endpoint.action for endpoint in endpoints(engine, scorer)}
+
+    assert actions <= access["by_role"].keys() | access["signed_in"].keys()

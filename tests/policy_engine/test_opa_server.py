@@ -1,0 +1,209 @@
+"""A real OPA server, and servers that misbehave: each doubt is a *no*, and the breaker spares a server that is down."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from policy_engine.adapters.bundle_folder import BundleFolder
+from policy_engine.adapters.opa_server import OpaServerEvaluator
+from policy_engine.domain.breaker import Breaker
+from policy_engine.service import Bundle, PolicyEngine, RefusedBundleError
+from tests.frozen_clock import FrozenClock
+from tests.policy_engine.house import SHIPPED, ListRecorder, question
+from tests.servers.opa import free_port, opa_server
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Shipped:
+    """A source that always has the shipped bundle, or what a test puts in its place."""
+
+    def __init__(self) -> None:
+        """Hold the shipped bundle."""
+        self.bundle: Bundle = BundleFolder(SHIPPED).read()
+
+    def fingerprint(self) -> object:
+        """Return the revision."""
+        return self.bundle.revision
+
+    def read(self) -> Bundle:
+        """Return the bundle."""
+        return self.bundle
+
+
+@asynccontextmanager
+async def engine_on(url: str, clock: FrozenClock) -> AsyncIterator[tuple[PolicyEngine, Shipped]]:
+    """Give an engine that asks the server at `url`."""
+    source = Shipped()
+    engine = PolicyEngine(OpaServerEvaluator(url, clock), source, ListRecorder(), clock)
+    yield engine, source
+    await engine.close()
+
+
+@asynccontextmanager
+async def server_that(answers: Answer) -> AsyncIterator[str]:
+    """Run a server that takes any bundle and answers questions as told."""
+    app = web.Application()
+    app.router.add_get("/v1/policies", _no_modules)
+    app.router.add_put("/{any:.*}", _taken)
+    app.router.add_post("/{any:.*}", answers)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://127.0.0.1:{port}"
+    await runner.cleanup()
+
+
+async def _no_modules(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"result": []})
+
+
+async def _taken(_: web.Request) -> web.StreamResponse:
+    return web.json_response({})
+
+
+async def _html(_: web.Request) -> web.StreamResponse:
+    return web.Response(text="<!doctype html><title>Welcome</title>", content_type="text/html")
+
+
+async def _slow(_: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(5)
+    return web.json_response({})
+
+
+async def _half_open(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"result":')
+    await asyncio.sleep(5)
+    return response
+
+
+async def _redirect(_: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/elsewhere")
+
+
+async def _another_revision(_: web.Request) -> web.StreamResponse:
+    decision = {"allow": True, "reasons": ["all"], "obligations": {}, "ttl_s": 0}
+    return web.json_response({"result": {"decision": decision, "revision": "0" * 64}})
+
+
+def _saying(text: str, status: int = 200) -> Answer:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=text, status=status, content_type="application/json")
+
+    return answer
+
+
+@pytest.mark.parametrize("answers", [
+    _html, _slow, _half_open, _redirect, _another_revision, _saying("{}"), _saying("null"), _saying('"true"'),
+    _saying('{"result": true}'), _saying('{"result": {}}'), _saying("", 204),
+    _saying('{"code": "internal_error"}', 500),
+], ids=["html", "slow", "half-open", "redirect", "revision", "{}", "null", "true", "result-true", "result-{}", "204",
+        "500"])
+async def test_a_server_that_misbehaves_is_a_no_within_the_deadline(answers: Answer, clock: FrozenClock) -> None:
+    async with server_that(answers) as url, engine_on(url, clock) as (engine, _):
+        await engine.start()
+        async with asyncio.timeout(2):
+            decision = await engine.decide(question("login.page"))
+
+    assert decision.allow is False
+    assert decision.reasons == ("the policy engine did not answer: denied",)
+
+
+async def test_a_server_that_failed_five_times_is_not_asked_for_a_minute(clock: FrozenClock) -> None:
+    asked = 0
+
+    async def fail(_: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return web.Response(status=500)
+
+    async with server_that(fail) as url, engine_on(url, clock) as (engine, _):
+        await engine.start()
+        for _ in range(8):
+            await engine.decide(question())
+        while_open = asked
+        clock.advance(61)
+        for _ in range(3):
+            await engine.decide(question())
+
+    assert (while_open, asked) == (5, 6)
+
+
+def test_the_breaker_lets_one_caller_probe_and_closes_after_two_successes() -> None:
+    breaker = Breaker()
+    for _ in range(5):
+        breaker.failed(0)
+    later = 60_000_000
+
+    first, second = breaker.may_ask(later), breaker.may_ask(later)
+    breaker.succeeded()
+    again = breaker.may_ask(later)
+    breaker.succeeded()
+
+    assert (first, second, again) == (True, False, True)
+    assert breaker.may_ask(later)
+    assert breaker.may_ask(later)
+
+
+@pytest.mark.opa
+async def test_a_changed_bundle_reaches_a_real_opa_and_a_broken_one_leaves_the_last_good(clock: FrozenClock) -> None:
+    with opa_server() as url:
+        async with engine_on(url, clock) as (engine, source):
+            await engine.start()
+            before = await engine.decide(question("alerts.read"))
+            good = source.bundle
+            data = json.loads(good.files["data.json"])
+            data["access"]["by_role"]["alerts.read"].append("grid_viewer")
+            source.bundle = Bundle({**good.files, "data.json": json.dumps(data).encode()})
+            await engine.reload()
+            after = await engine.decide(question("alerts.read"))
+            source.bundle = Bundle({**source.bundle.files, "gateway/x.rego": b"package gateway\n\nx := no_such(1)\n"})
+            await engine.reload()
+            still = await engine.decide(question("alerts.read"))
+            refused = engine.standing().refused
+
+    assert (before.allow, after.allow, still.allow) == (False, True, True)
+    assert still.revision == after.revision
+    assert "no_such" in (refused or "")
+
+
+@pytest.mark.opa
+async def test_a_restarted_opa_is_denied_until_it_holds_the_bundle_again(clock: FrozenClock) -> None:
+    port = free_port()
+    async with engine_on(f"http://127.0.0.1:{port}", clock) as (engine, _):
+        with opa_server(port):
+            await engine.start()
+            before = await engine.decide(question())
+        with opa_server(port):
+            empty = await engine.decide(question())
+            await engine.reload()
+            again = await engine.decide(question())
+
+    assert (before.allow, empty.allow, again.allow) == (True, False, True)
+
+
+@pytest.mark.opa
+async def test_a_policy_that_uses_a_dangerous_builtin_never_reaches_opa(clock: FrozenClock) -> None:
+    with opa_server() as url:
+        async with OpaServerEvaluator(url, clock) as evaluator:
+            with pytest.raises(RefusedBundleError, match=r"http\.send"):
+                await evaluator.prepare(Bundle({"p.rego": b'package gateway\nx := http.send({"url": "http://a"})'}))
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/v1/policies") as response:
+            assert (await response.json())["result"] == []
+
+
+def test_tests_of_policies_are_no_part_of_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "a.rego").write_text("package gateway")
+    (tmp_path / "a_test.rego").write_text("package gateway_test")
+    (tmp_path / "notes.md").write_text("hello")
+
+    assert set(BundleFolder(tmp_path).read().files) == {"a.rego"}
