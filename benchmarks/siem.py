@@ -1,8 +1,13 @@
-"""Detection: events judged a second on one core, with our rules on our events and SigmaHQ's on Windows events."""
+"""Detection: events judged a second on one core, with our rules on our events and SigmaHQ's on Windows events.
+
+Measured in CPU time: what one core could do, whoever else uses the machine. SigmaHQ's regression events are attacks:
+nearly every one raises an alert, so that figure holds the making of the alerts, too.
+"""
 
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -15,6 +20,8 @@ from siem_rules.service.rule_folder import RuleFolders, shipped_rules
 
 SAMPLES = 5
 EVENTS = 60_000
+WINDOWS_EVENTS = 10_000
+BATCH = 500
 START_US = 1_795_000_000_000_000
 VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors" / "sigma"
 
@@ -29,17 +36,17 @@ async def measure(url: str) -> list[Metric]:  # noqa: ARG001 - every group is as
     rules = folders.read().rules
     engine = Engine(rules, Lateness())
     samples = tuple(_sigmahq(engine, lines) for _ in range(SAMPLES))
-    return [own, Metric("siem.sigmahq.per_core_s", "events/s", samples, ">= 50000", f"{len(rules)} rules, from JSON")]
+    return [own, Metric("siem.sigmahq.per_core_s", "events/s", samples, ">= 60000", f"{len(rules)} rules, from JSON")]
 
 
 def _own() -> float:
     """Judge a day's mix: nine in ten are decisions no rule names, one a login or a data access."""
     engine = Engine(RuleFolders([shipped_rules()]).read().rules, Lateness())
     events = [SealedEvent(seq, START_US + seq * 1000, _event(seq)) for seq in range(EVENTS)]
-    begun = time.perf_counter()
-    for first in range(0, EVENTS, 500):
-        engine.observe("ledger", events[first:first + 500])
-    return EVENTS / (time.perf_counter() - begun)
+    begun = time.process_time()
+    for first in range(0, EVENTS, BATCH):
+        engine.observe("ledger", events[first:first + BATCH])
+    return EVENTS / (time.process_time() - begun)
 
 
 def _event(seq: int) -> Event:
@@ -56,17 +63,27 @@ def _event(seq: int) -> Event:
 
 
 def _windows_lines() -> list[bytes]:
-    decoder, lines = json.JSONDecoder(), []
+    """Return the regression events again and again, each time with another record number and time."""
+    decoder, records = json.JSONDecoder(), []
     for path in sorted((VECTORS / "regression_data").rglob("*.json")):
         text = path.read_text().strip()
         while text:
-            event, end = decoder.raw_decode(text)
-            lines.append(orjson.dumps(event))
+            record, end = decoder.raw_decode(text)
+            records.append(record)
             text = text[end:].lstrip()
-    return lines * (10_000 // len(lines))
+    return [_stamped(records[number % len(records)], number) for number in range(WINDOWS_EVENTS)]
+
+
+def _stamped(record: dict[str, Any], number: int) -> bytes:
+    system = record["Event"]["System"]
+    system["EventRecordID"] = number
+    system["TimeCreated"]["#attributes"]["SystemTime"] = to_iso(START_US + number * 1000)
+    return orjson.dumps(record)
 
 
 def _sigmahq(engine: Engine, lines: list[bytes]) -> float:
-    begun = time.perf_counter()
-    engine.observe("bus:windows", [SealedEvent(seq, 0, orjson.loads(line)) for seq, line in enumerate(lines)])
-    return len(lines) / (time.perf_counter() - begun)
+    begun = time.process_time()
+    for first in range(0, len(lines), BATCH):
+        engine.observe("bus:windows", (
+            SealedEvent(first, START_US, orjson.loads(line)) for line in lines[first:first + BATCH]))
+    return len(lines) / (time.process_time() - begun)

@@ -1,8 +1,7 @@
-"""A Sigma condition compiled to one Python expression over leaf tests, and the pins that let most events skip it.
+"""A Sigma condition compiled to one Python expression over leaf tests, and the needs that let most events skip it.
 
 The boolean skeleton becomes text of the form `(t0(v) and not (t1(v) or t2(v)))`; only names this module counts
-itself enter the text, never a word of the rule. *Pins* are necessary conditions: field -> literals, one of which an
-event must hold there for the condition to be true at all. What is not listed in `_LEAVES` is refused by its name.
+itself enter the text, never a word of the rule. What is not listed in `_LEAVES` is refused by its name.
 """
 
 import operator
@@ -35,11 +34,11 @@ from sigma.types import (
     SpecialChars,
 )
 
-from siem_rules.domain import patterns
+from siem_rules.domain import needs, patterns
 from siem_rules.domain.errors import RuleRefusedError
+from siem_rules.domain.needs import NOTHING, How, Needs
 from siem_rules.domain.patterns import Test
 
-Pins = Mapping[str, frozenset[str]]
 MAX_NESTING = 60
 """Python's own parser takes about 100 open parentheses; no SigmaHQ rule nests deeper than 5."""
 
@@ -60,28 +59,28 @@ _MERGED: dict[str, Callable[[tuple[str, ...]], patterns.Predicate]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A piece of the expression and what it pins."""
+    """A piece of the expression and what an event must hold for it to be true."""
 
     code: str
-    pins: Pins
+    needs: Needs
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A whole condition: its test, and the pins an index may use to skip it."""
+    """A whole condition: its test, and the needs an index may use to skip it."""
 
     test: Test
-    pins: Pins
+    needs: Needs
 
 
 def compile_condition(conditions: Iterable[Any], routing: Mapping[str, frozenset[str]]) -> Compiled:
     """Compile parsed pySigma conditions (any of them suffices), restricted to the log source's `routing`."""
     compiler = _Compiler()
     part = compiler.any_of([compiler.visit(condition, 0) for condition in conditions])
-    routes = [compiler.leaf(patterns.equals(field, values), {field: values}) for field, values in routing.items()]
+    routes = [compiler.equals(field, values) for field, values in routing.items()]
     whole = compiler.all_of([*routes, part])
     names: dict[str, Any] = {"__builtins__": {}} | compiler.tests
-    return Compiled(eval(f"lambda v: {whole.code}", names), whole.pins)  # noqa: S307 - our own counters only
+    return Compiled(eval(f"lambda v: {whole.code}", names), whole.needs)  # noqa: S307 - our own counters only
 
 
 class _Compiler:
@@ -90,10 +89,13 @@ class _Compiler:
     def __init__(self) -> None:
         self.tests: dict[str, Test] = {}
 
-    def leaf(self, test: Test, pins: Pins | None = None) -> _Part:
+    def leaf(self, test: Test, needed: Needs) -> _Part:
         name = f"t{len(self.tests)}"
         self.tests[name] = test
-        return _Part(f"{name}(v)", pins or {})
+        return _Part(f"{name}(v)", needed)
+
+    def equals(self, field: str, values: frozenset[str]) -> _Part:
+        return self.leaf(patterns.equals(field, values), needs.clues(field, How.EQUALS, values))
 
     def visit(self, node: Any, depth: int) -> _Part:  # noqa: ANN401 - pySigma's tree has no common class
         if depth > MAX_NESTING:
@@ -103,27 +105,22 @@ class _Compiler:
         if isinstance(node, ConditionOR):
             return self._either(node.args, depth)
         if isinstance(node, ConditionNOT):
-            return _Part(f"(not {self.visit(node.args[0], depth + 1).code})", {})
+            return _Part(f"(not {self.visit(node.args[0], depth + 1).code})", NOTHING)
         if isinstance(node, ConditionFieldEqualsValueExpression):
             return self._question(node.field, node.value)
         if isinstance(node, ConditionValueExpression):
-            return self.leaf(patterns.anywhere(_keyword(node.value)))
+            return self.leaf(patterns.anywhere(_keyword(node.value)), _keyword_needs(node.value))
         raise RuleRefusedError("its condition selects nothing: check the names after `1 of` and `all of`")
 
     def all_of(self, parts: list[_Part]) -> _Part:
-        """Join by `and`; of two pins on one field the narrower stands (not their meeting: a field may be a list)."""
-        pins: dict[str, frozenset[str]] = {}
-        for part in parts:
-            for field, values in part.pins.items():
-                pins[field] = min(pins.get(field, values), values, key=len)
-        return parts[0] if len(parts) == 1 else _Part(f"({' and '.join(part.code for part in parts)})", pins)
+        if len(parts) == 1:
+            return parts[0]
+        return _Part(f"({' and '.join(part.code for part in parts)})", needs.all_of(part.needs for part in parts))
 
     def any_of(self, parts: list[_Part]) -> _Part:
         if len(parts) == 1:
             return parts[0]
-        shared = set.intersection(*(set(part.pins) for part in parts))
-        pins = {field: frozenset().union(*(part.pins[field] for part in parts)) for field in shared}
-        return _Part(f"({' or '.join(part.code for part in parts)})", pins)
+        return _Part(f"({' or '.join(part.code for part in parts)})", needs.any_of([part.needs for part in parts]))
 
     def _either(self, args: list[Any], depth: int) -> _Part:
         """Compile alternatives, those on one field merged into one test."""
@@ -138,25 +135,25 @@ class _Compiler:
                 merged.setdefault((field, how), []).append(text)
             else:
                 others.append(arg)
-        parts = [self._equals(field, frozenset(values)) for field, values in literals.items()]
-        parts += [self.leaf(patterns.satisfies(field, _MERGED[how](tuple(texts))))
-                  for (field, how), texts in merged.items()]
+        parts = [self.equals(field, frozenset(values)) for field, values in literals.items()]
+        parts += [self._holds(field, how, tuple(texts)) for (field, how), texts in merged.items()]
         return self.any_of(parts + [self.visit(arg, depth + 1) for arg in others])
 
-    def _equals(self, field: str, values: frozenset[str]) -> _Part:
-        return self.leaf(patterns.equals(field, values), {field: values})
+    def _holds(self, field: str, how: str, texts: tuple[str, ...]) -> _Part:
+        return self.leaf(
+            patterns.satisfies(field, _MERGED[how](texts)), needs.clues(field, How.HOLDS, texts))
 
     def _question(self, field: str, value: Any) -> _Part:  # noqa: ANN401 - pySigma's values have no useful base
         if isinstance(value, SigmaExpansion):
             return self.any_of([self._question(field, item) for item in value.values])
         _, how, text = _simple(ConditionFieldEqualsValueExpression(field, value))
         if how == "equals":
-            return self._equals(field, frozenset({text}))
+            return self.equals(field, frozenset({text}))
         if how:
-            return self.leaf(patterns.satisfies(field, _MERGED[how]((text,))))
-        for kind, build in _LEAVES:
+            return self._holds(field, how, (text,))
+        for kind, build, needed in _LEAVES:
             if isinstance(value, kind):
-                return self.leaf(build(field, value))
+                return self.leaf(build(field, value), needed(field, value))
         raise RuleRefusedError(f"{type(value).__name__} on the field {field!r} is not supported")
 
 
@@ -244,15 +241,45 @@ def _reference(field: str, value: SigmaFieldReference) -> Test:
     return patterns.refers(field, value.field, relation)
 
 
-_LEAVES: tuple[tuple[type, Callable[[str, Any], Test]], ...] = (
-    (SigmaCasedString, _cased),
-    (SigmaString, _wild),
-    (SigmaRegularExpression, lambda field, value: patterns.satisfies_cased(field, patterns.matches(_regex(value)))),
-    (SigmaCIDRExpression, lambda field, value: patterns.satisfies(field, patterns.within(value.network))),
-    (SigmaCompareExpression, _compare),
-    (SigmaFieldReference, _reference),
-    (SigmaExists, lambda field, value: patterns.exists(field) if value else lambda view: view.raw(field) is None),
-    (SigmaBool, lambda field, value: patterns.equals(field, frozenset({str(value).lower()}))),
-    (SigmaNull, lambda field, _: patterns.is_null(field)),
+def _present(field: str, _: Any) -> Needs:  # noqa: ANN401 - pySigma's values have no useful base
+    return needs.clues(field, How.PRESENT)
+
+
+def _nothing(_field: str, _value: Any) -> Needs:  # noqa: ANN401 - pySigma's values have no useful base
+    return NOTHING
+
+
+def _wild_needs(field: str, value: SigmaString) -> Needs:
+    """Each run of letters between the wildcards stands in the value."""
+    pieces = [part.lower() for part in value.s if isinstance(part, str) and part]
+    return needs.all_of(needs.clues(field, How.HOLDS, (piece,)) for piece in pieces) or _present(field, value)
+
+
+def _keyword_needs(value: Any) -> Needs:  # noqa: ANN401 - pySigma's values have no useful base
+    """The longest run of letters stands somewhere; of a regular expression nothing is known."""
+    if isinstance(value, SigmaRegularExpression):
+        return NOTHING
+    pieces = [part.lower() for part in value.s if isinstance(part, str)] if isinstance(value, SigmaString) else [
+        str(value.number)]
+    longest = max(pieces, key=len, default="")
+    return needs.clues("", How.ANYWHERE, (longest,)) if longest else NOTHING
+
+
+def _exists(field: str, value: SigmaExists) -> Test:
+    return patterns.exists(field) if value else patterns.is_null(field)
+
+
+_LEAVES: tuple[tuple[type, Callable[[str, Any], Test], Callable[[str, Any], Needs]], ...] = (
+    (SigmaCasedString, _cased, _present),
+    (SigmaString, _wild, _wild_needs),
+    (SigmaRegularExpression,
+     lambda field, value: patterns.satisfies_cased(field, patterns.matches(_regex(value))), _present),
+    (SigmaCIDRExpression, lambda field, value: patterns.satisfies(field, patterns.within(value.network)), _present),
+    (SigmaCompareExpression, _compare, _present),
+    (SigmaFieldReference, _reference, _present),
+    (SigmaExists, _exists, lambda field, value: _present(field, value) if value else NOTHING),
+    (SigmaBool, lambda field, value: patterns.equals(field, frozenset({str(value).lower()})),
+     lambda field, value: needs.clues(field, How.EQUALS, (str(value).lower(),))),
+    (SigmaNull, lambda field, _: patterns.is_null(field), _nothing),
 )
 """SigmaTimestampPart (a SigmaNumber of another meaning) and SigmaQueryExpression are absent on purpose: refused."""

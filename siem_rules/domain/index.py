@@ -1,57 +1,196 @@
-"""Which rules could match an event: dispatch by one pinned field a rule, so that most events meet no rule at all."""
+"""Which rules could match an event: by log source, then by evidence, so that most events meet no rule at all.
 
-from collections.abc import Iterable, Iterator
+Rules are filed under the literals they pin (`event.action`, `Channel`, `EventID`...), one level a field. What shares
+a place there is told apart by a *shelf*: each of its rules waits for its rarest need (see `needs`), and one dictionary
+look-up and one Aho-Corasick pass a field find all rules whose need an event meets. The index only ever leaves out
+rules that cannot match; whoever is found is still asked.
+"""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ahocorasick_rs import AhoCorasick
+
+from siem_rules.domain.needs import Clue, How, Need, pins, weight
 from siem_rules.domain.rule import BaseRule, Rule
-from siem_rules.domain.view import View
+from siem_rules.domain.view import Text, View
 
 ACTION = "event.action"
-_PREFERRED = (ACTION, "EventID", "event.module")
+_LEVELS = (ACTION, "Channel", "event.module", "EventID")
+_NONE: tuple[int, ...] = ()
+
+Filed = tuple[Rule, BaseRule]
 
 
 class RuleIndex:
-    """The base rules of all loaded rules, filed under the literals they need."""
+    """The base rules of all loaded rules, filed under what they need."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._unpinned: list[tuple[Rule, BaseRule]] = []
-        self._filed: dict[str, dict[str, list[tuple[Rule, BaseRule]]]] = {}
-        for rule in rules:
-            for base in rule.bases:
-                self._file(rule, base)
+        self._filed: list[Filed] = [(rule, base) for rule in rules for base in rule.bases]
+        self._root = _place(self._filed, range(len(self._filed)), 0)
 
-    def _file(self, rule: Rule, base: BaseRule) -> None:
-        field = _pivot(base)
+    def candidates(self, view: View) -> list[Filed]:
+        """Return the rules whose needs the event may meet, in the order they were loaded."""
+        found: set[int] = set()
+        self._root.find(view, found)
+        return self._named(found)
+
+    def naming_action(self, view: View) -> list[Filed]:
+        """Return of these only the rules that name this event's action outright."""
+        found: set[int] = set()
+        self._root.below(ACTION, view, found)
+        return self._named(found)
+
+    def _named(self, found: set[int]) -> list[Filed]:
+        if len(found) > 1:
+            return [self._filed[number] for number in sorted(found)]
+        return [self._filed[number] for number in found]
+
+
+class _Place:
+    """A node of the tree: its shelf, and for each field the places below, by literal."""
+
+    __slots__ = ("_below", "_shelf")
+
+    def __init__(self, shelf: "_Shelf | None", below: Mapping[str, Mapping[str, "_Place"]]) -> None:
+        self._shelf = shelf
+        self._below = tuple(below.items())
+
+    def find(self, view: View, found: set[int]) -> None:
+        for field, places in self._below:
+            text = view.text(field)
+            if text.__class__ is str:
+                place = places.get(text)  # type: ignore[arg-type]  # the line above
+                if place is not None:
+                    place.find(view, found)
+            elif text is not None:
+                _descend(places, text, view, found)
+        if self._shelf is not None:
+            self._shelf.find(view, found)
+
+    def below(self, field: str, view: View, found: set[int]) -> None:
+        """Look only below one field."""
+        for name, places in self._below:
+            if name == field:
+                _descend(places, view.text(field), view, found)
+
+
+def _descend(places: Mapping[str, _Place], text: Text, view: View, found: set[int]) -> None:
+    for one in _texts(text):
+        if one in places:
+            places[one].find(view, found)
+
+
+def _texts(text: Text) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else text or ()
+
+
+def _place(filed: Sequence[Filed], numbers: Iterable[int], level: int) -> _Place:
+    """File rules under the first field, from this level on, that they pin; what pins none of them shares the shelf."""
+    shelf: list[int] = []
+    below: dict[str, dict[str, list[int]]] = {}
+    for number in numbers:
+        base = filed[number][1]
+        field = next((name for name in _LEVELS[level:] if pins(base.needs, name)), None)
         if field is None:
-            self._unpinned.append((rule, base))
+            shelf.append(number)
+            continue
+        for literal in pins(base.needs, field) or ():
+            below.setdefault(field, {}).setdefault(literal, []).append(number)
+    return _Place(_Shelf(filed, shelf) if shelf else None, {
+        field: {literal: _place(filed, there, _LEVELS.index(field) + 1) for literal, there in below[field].items()}
+        for field in sorted(below, key=_LEVELS.index)
+    })
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """How one field is searched: whole values in a dictionary, parts by one automaton, presence by looking."""
+
+    field: str
+    present: tuple[int, ...]
+    equals: Mapping[str, tuple[int, ...]]
+    automaton: AhoCorasick | None
+    holders: tuple[tuple[int, ...], ...]
+
+    def find(self, view: View, found: set[int]) -> None:
+        text = view.text(self.field)
+        if self.present and view.raw(self.field) is not None:
+            found.update(self.present)
+        if text.__class__ is str:
+            self.search(text, found)  # type: ignore[arg-type]  # the line above
+        elif text is not None:
+            for one in text:
+                self.search(one, found)
+
+    def search(self, text: str, found: set[int]) -> None:
+        if text in self.equals:
+            found.update(self.equals[text])
+        if self.automaton is None:
             return
-        shelf = self._filed.setdefault(field, {})
-        for literal in base.pins[field]:
-            shelf.setdefault(literal, []).append((rule, base))
-
-    def candidates(self, view: View) -> Iterator[tuple[Rule, BaseRule]]:
-        """Yield the rules whose pinned field holds one of their literals, and those that pin nothing."""
-        for field, shelf in self._filed.items():
-            yield from _filed_under(shelf, view.text(field))
-        yield from self._unpinned
-
-    def naming_action(self, view: View) -> Iterator[tuple[Rule, BaseRule]]:
-        """Yield only the rules that name this event's action outright."""
-        yield from _filed_under(self._filed.get(ACTION, {}), view.text(ACTION))
+        try:
+            hits = self.automaton.find_matches_as_indexes(text, overlapping=True)
+        except UnicodeEncodeError:  # half a surrogate pair: the automaton reads UTF-8, the rules need not
+            found.update(*self.holders)
+            return
+        for hit in hits:
+            found.update(self.holders[hit[0]])
 
 
-def _filed_under(
-    shelf: dict[str, list[tuple[Rule, BaseRule]]], text: str | tuple[str, ...] | None,
-) -> Iterator[tuple[Rule, BaseRule]]:
-    if isinstance(text, str):
-        yield from shelf.get(text, ())
-    elif text is not None:
-        found = {id(item[1]): item for one in text for item in shelf.get(one, ())}
-        yield from found.values()
+class _Shelf:
+    """Rules of one log source, each waiting for its rarest need."""
+
+    __slots__ = ("_always", "_anywhere", "_names", "_probes")
+
+    def __init__(self, filed: Sequence[Filed], numbers: Sequence[int]) -> None:
+        waiting, always = _waiting(filed, numbers)
+        fields = sorted({clue.field for clue in waiting if clue.how is not How.ANYWHERE})
+        self._always = frozenset(always)
+        self._probes = tuple(_probe(field, waiting) for field in fields)
+        self._names = frozenset(name for field in fields for name in (field, field.split(".")[0]))
+        anywhere = {clue: there for clue, there in waiting.items() if clue.how is How.ANYWHERE}
+        self._anywhere = _probe("", anywhere) if anywhere else None
+
+    def find(self, view: View, found: set[int]) -> None:
+        if self._always:
+            found.update(self._always)
+        if not self._names.isdisjoint(view.event):
+            for probe in self._probes:
+                probe.find(view, found)
+        if self._anywhere is not None:
+            self._anywhere.search(view.everything(), found)
 
 
-def _pivot(base: BaseRule) -> str | None:
-    """Return the field to file a rule under: a preferred one, else the one with the fewest literals."""
-    for field in _PREFERRED:
-        if field in base.pins:
-            return field
-    return min(base.pins, key=lambda field: len(base.pins[field]), default=None)
+def _waiting(filed: Sequence[Filed], numbers: Sequence[int]) -> tuple[dict[Clue, tuple[int, ...]], list[int]]:
+    """Return for each clue the rules that wait for it, and the rules that need nothing."""
+    seen = Counter(clue for number in numbers for clue in {clue for need in filed[number][1].needs for clue in need})
+    waiting: dict[Clue, list[int]] = {}
+    always = []
+    for number in numbers:
+        rarest = _rarest(filed[number][1], seen)
+        if not rarest:
+            always.append(number)
+        for clue in rarest:
+            waiting.setdefault(clue, []).append(number)
+    return {clue: tuple(there) for clue, there in waiting.items()}, always
+
+
+def _rarest(base: BaseRule, seen: Mapping[Clue, int]) -> Need:
+    """Return the need least met by chance, beside the pins the rule is filed under."""
+    filed = {need for level in _LEVELS for need in base.needs if all(
+        clue.field == level and clue.how is How.EQUALS for clue in need)}
+    return min((need for need in base.needs if need not in filed), key=lambda need: weight(need, seen),
+               default=frozenset())
+
+
+def _probe(field: str, waiting: Mapping[Clue, tuple[int, ...]]) -> _Probe:
+    of_field = [(clue, there) for clue, there in waiting.items() if clue.field == field]
+    held = [(clue.text, there) for clue, there in of_field if clue.how in {How.HOLDS, How.ANYWHERE}]
+    return _Probe(
+        field=field,
+        present=tuple(number for clue, there in of_field if clue.how is How.PRESENT for number in there),
+        equals={clue.text: there for clue, there in of_field if clue.how is How.EQUALS},
+        automaton=AhoCorasick([text for text, _ in held]) if held else None,
+        holders=tuple(there for _, there in held),
+    )

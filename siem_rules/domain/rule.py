@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from siem_rules.domain.condition import Pins
+from siem_rules.domain.needs import Needs
 from siem_rules.domain.patterns import Test
 
 
@@ -54,7 +54,7 @@ class BaseRule:
 
     name: str
     test: Test
-    pins: Pins
+    needs: Needs
     profile: Profile | None
 
 

@@ -102,7 +102,7 @@ class _Reader:
         except (SigmaError, RecursionError) as cause:
             raise RuleRefusedError(f"its condition does not parse: {_sentence(cause)}") from cause
         compiled = compile_condition(conditions, routing)
-        return BaseRule(_name(rule), compiled.test, compiled.pins, self._profile(rule))
+        return BaseRule(_name(rule), compiled.test, compiled.needs, self._profile(rule))
 
     def _correlation(self, rule: SigmaCorrelationRule) -> Correlation:
         try:

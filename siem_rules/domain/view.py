@@ -5,7 +5,7 @@ when one of its elements does. Null, an empty list and a missing field are the s
 """
 
 import hashlib
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 Text = str | tuple[str, ...] | None
@@ -28,7 +28,8 @@ class View:
         """Return the value in lower case, a tuple for a list, None when there is none."""
         found: Text = self._texts.get(path, _UNSEEN)
         if found is _UNSEEN:
-            found = self._texts[path] = text_of(self.raw(path))
+            value = lookup(self.event, path)
+            found = self._texts[path] = value.lower() if value.__class__ is str else text_of(value)
         return found
 
     def raw(self, path: str) -> Any:  # noqa: ANN401 - JSON is any JSON value
@@ -41,33 +42,37 @@ class View:
     def everything(self) -> str:
         """Return every scalar of the event, one a line, in lower case: what keywords search."""
         if self._everything is None:
-            self._everything = "\n".join(leaves(self.event))
+            self._everything = "\n".join(leaves(self.event)).lower()
         return self._everything
 
 
 def lookup(event: dict[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON is any JSON value
     """Return what stands at a dotted path; a path through a list collects from each of its objects."""
     if path in event:
-        return _nothing_if_empty(event[path])
-    node: Any = event
-    for part in path.split("."):
-        if node.__class__ is dict:
-            node = node.get(part)
-        elif node.__class__ is list:
-            node = [item[part] for item in node if isinstance(item, dict) and part in item]
-        else:
-            return None
-    return _nothing_if_empty(node)
+        node = event[path]
+    else:
+        node = event
+        for part in _parts(path):
+            if node.__class__ is dict:
+                node = node.get(part)
+            elif node.__class__ is list:
+                node = [item[part] for item in node if isinstance(item, dict) and part in item]
+            else:
+                return None
+    return None if node.__class__ is list and not node else node
 
 
-def _nothing_if_empty(value: Any) -> Any:  # noqa: ANN401 - JSON is any JSON value
-    return None if value == [] else value
+@lru_cache(maxsize=4096)
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def text_of(value: Any) -> Text:  # noqa: ANN401 - JSON is any JSON value
     """Return how a value is compared: strings in lower case, numbers and booleans as JSON writes them."""
     if value.__class__ is str:
         return value.lower()
+    if value.__class__ is int:
+        return str(value)
     if value is None or isinstance(value, dict):
         return None
     if isinstance(value, list):
@@ -79,19 +84,31 @@ def text_of(value: Any) -> Text:  # noqa: ANN401 - JSON is any JSON value
 
 def storable(text: str) -> str:
     """Return a text that any store takes: no NUL, no half surrogate pair, and of bounded length but still distinct."""
-    clean = text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    clean = text if text.isascii() else text.encode("utf-8", "replace").decode()
+    clean = clean.replace("\x00", "\ufffd")
     if len(clean) <= MAX_KEPT_CHARS:
         return clean
     return f"{clean[:MAX_KEPT_CHARS - 65]}#{hashlib.sha256(clean.encode()).hexdigest()}"
 
 
-def leaves(value: Any) -> Iterator[str]:  # noqa: ANN401 - JSON is any JSON value
-    """Yield every scalar below a value as it is compared."""
+def leaves(section: dict[str, Any]) -> list[str]:
+    """Return every scalar below a section as text, its case kept."""
+    found: list[str] = []
+    for value in section.values():
+        if value.__class__ is str:
+            found.append(value)
+        elif value is not None:
+            _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[str]) -> None:  # noqa: ANN401 - JSON is any JSON value
     if isinstance(value, dict):
-        for item in value.values():
-            yield from leaves(item)
+        found.extend(leaves(value))
     elif isinstance(value, list):
         for item in value:
-            yield from leaves(item)
+            _collect(item, found)
+    elif value.__class__ is str:
+        found.append(value)
     elif isinstance(text := text_of(value), str):
-        yield text
+        found.append(text)

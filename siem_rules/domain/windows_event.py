@@ -12,30 +12,34 @@ def is_windows_event(event: dict[str, Any]) -> bool:
 def flattened(event: dict[str, Any]) -> dict[str, Any]:
     """Return System and EventData (or UserData) as one flat document; EventData wins, as in Sigma's field names."""
     envelope = event["Event"]
-    system = envelope["System"]
-    flat = {name: _plain(value) for name, value in system.items()}
+    system: dict[str, Any] = envelope["System"]
+    flat = system.copy()
+    for name, value in system.items():
+        if value.__class__ is dict:
+            flat[name] = value.get("#text")
     flat["Provider_Name"] = _attribute(system, "Provider", "Name")
     flat["@timestamp"] = _attribute(system, "TimeCreated", "SystemTime")
-    for section in ("UserData", "EventData"):
-        flat.update(_fields(envelope.get(section)))
+    for section in (envelope.get("UserData"), envelope.get("EventData")):
+        if isinstance(section, dict):
+            _add_fields(section, flat)
     return flat
 
 
-def _fields(section: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON is any JSON value
-    """Return a section's fields; UserData wraps them in one element named after the provider's schema."""
-    found: dict[str, Any] = {}
-    for name, value in (section or {}).items():
-        if isinstance(value, dict) and "#text" not in value:
-            found.update(_fields({key: item for key, item in value.items() if key != "#attributes"}))
+def _add_fields(section: dict[str, Any], flat: dict[str, Any]) -> None:
+    """Add a section's fields; UserData wraps them in one element named after the provider's schema."""
+    if dict not in set(map(type, section.values())):
+        flat.update(section)
+        return
+    for name, value in section.items():
+        if not isinstance(value, dict):
+            flat[name] = value
+        elif "#text" in value:
+            flat[name] = value["#text"]
         else:
-            found[name] = _plain(value)
-    return found
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any JSON value
-    return value.get("#text") if isinstance(value, dict) else value
+            _add_fields({key: item for key, item in value.items() if key != "#attributes"}, flat)
 
 
 def _attribute(system: dict[str, Any], element: str, name: str) -> Any:  # noqa: ANN401 - JSON is any JSON value
     node = system.get(element)
-    return node.get("#attributes", {}).get(name) if isinstance(node, dict) else None
+    attributes = node.get("#attributes") if isinstance(node, dict) else None
+    return attributes.get(name) if isinstance(attributes, dict) else None
