@@ -59,11 +59,11 @@ class GatewayClient:
         return await self._call(session, "GET", path, params={k: v for k, v in params.items() if v not in {None, ""}})
 
     async def post(
-        self, session: ConsoleSession, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S,  # noqa: ANN401, ASYNC109 - any JSON; httpx's own
+        self, session: ConsoleSession, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S,  # noqa: ANN401 - any JSON
     ) -> Answer:
         """POST a JSON body, or none, as this person."""
-        content = {} if body is None else {"content": orjson.dumps(body), "headers": {"content-type": "application/json"}}
-        return await self._call(session, "POST", path, timeout=timeout_s, **content)
+        content = {"content": orjson.dumps(body), "headers": {"content-type": "application/json"}}
+        return await self._call(session, "POST", path, timeout=timeout_s, **({} if body is None else content))
 
     async def _call(self, session: ConsoleSession, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401
         used = session.tokens.get("access_token", "")

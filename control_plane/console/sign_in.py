@@ -89,7 +89,8 @@ class SignIn:
 
     async def _person(self, id_token: str, nonce: str) -> dict[str, Any]:
         try:
-            keys = KeySet.import_key_set((await self._http.get(f"{self._issuer}/oauth2/jwks")).raise_for_status().json())
+            answer = (await self._http.get(f"{self._issuer}/oauth2/jwks")).raise_for_status()
+            keys = KeySet.import_key_set(answer.json())
             claims = jwt.decode(id_token, keys, algorithms=["ES256"]).claims
             jwt.JWTClaimsRegistry(
                 iss={"essential": True, "value": self._issuer}, aud={"essential": True, "value": self._client_id},

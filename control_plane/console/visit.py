@@ -30,7 +30,7 @@ class Visit:
         """GET from the gateway with the person's token."""
         return await self.console.gateway.get(self.session, path, **params)
 
-    async def tell(self, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S) -> Answer:  # noqa: ANN401, ASYNC109
+    async def tell(self, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S) -> Answer:  # noqa: ANN401
         """POST to the gateway with the person's token."""
         return await self.console.gateway.post(self.session, path, body, timeout_s=timeout_s)
 

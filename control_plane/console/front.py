@@ -1,0 +1,77 @@
+"""The outermost layer: security headers on every answer there is, and a page without detail when the console fails."""
+
+import time
+from collections.abc import Callable
+
+import httpx2 as httpx
+import structlog
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared_kernel.ids import uuid7
+
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self' {issuer}; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+)
+"""`form-action` names the issuer because Chromium applies it to the redirect after the sign-out form."""
+_HEADERS = {
+    "content-security-policy": _CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cache-control": "no-store",
+}
+_HTTPS_ONLY = {"strict-transport-security": "max-age=63072000; includeSubDomains"}
+_VENDOR = "/static/vendor/"
+_CACHEABLE = b"public, max-age=86400"
+
+_log = structlog.get_logger()
+
+
+class Front:
+    """Wraps the console's application; `broken` renders the page for a request id when a handler raised."""
+
+    def __init__(self, app: ASGIApp, *, issuer: str, is_https: bool, broken: Callable[[str], Response]) -> None:
+        self._app = app
+        self._broken = broken
+        parts = httpx.URL(issuer)
+        origin = f"{parts.scheme}://{parts.netloc.decode()}"
+        headers = _HEADERS | (_HTTPS_ONLY if is_https else {})
+        self._headers = [(name.encode(), value.replace("{issuer}", origin).encode()) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; a websocket is refused, the console has none."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        request_id, began, status = uuid7(), time.perf_counter(), 0
+
+        async def complete(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._completed(message["headers"], scope["path"], status, request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, complete)
+        except Exception as error:
+            _log.exception("console_failed", request_id=request_id, path=scope["path"], error=type(error).__name__)
+            if status:
+                raise
+            await self._broken(request_id)(scope, receive, complete)
+        _log.debug("console_request", request_id=request_id, method=scope["method"], path=scope["path"], status=status,
+                   duration_ms=round((time.perf_counter() - began) * 1000, 1))
+
+    def _completed(
+        self, given: list[tuple[bytes, bytes]], path: str, status: int, request_id: str,
+    ) -> list[tuple[bytes, bytes]]:
+        is_cacheable = path.startswith(_VENDOR) and status < 400  # noqa: PLR2004 - HTTP's own class of failure
+        ours = [(name, _CACHEABLE if name == b"cache-control" and is_cacheable else value)
+                for name, value in self._headers]
+        names = {name for name, _ in ours}
+        return [*(h for h in given if h[0].lower() not in names), *ours, (b"x-request-id", request_id.encode())]
