@@ -10,6 +10,8 @@ from shared_kernel.errors import GridwardenError
 
 DEADLINE_S = 900
 _WORDS_KEPT = 300
+_OPENMP = b"libgomp"
+"""What the loader names when LightGBM is imported on a machine without OpenMP."""
 _MODULE = "grid_services.service.forecast_training"
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "SYSTEMROOT")
 """The environment the child sees: no secret is among it, and it needs none."""
@@ -20,6 +22,13 @@ class TrainingError(GridwardenError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the forecast could not be trained: {why}")
+
+
+class MissingLibraryError(TrainingError):
+    """LightGBM's wheel leaves OpenMP to the system."""
+
+    def __init__(self) -> None:
+        super().__init__("LightGBM needs the shared library libgomp.so.1: install it (Debian: apt install libgomp1)")
 
 
 class TrainingProcess:
@@ -39,6 +48,8 @@ class TrainingProcess:
             raise TrainingError(f"it took longer than {DEADLINE_S} s") from cause
         finally:
             await _end(child)
+        if child.returncode and _OPENMP in words:
+            raise MissingLibraryError
         if child.returncode:
             said = words.decode(errors="replace").strip()[-_WORDS_KEPT:]
             raise TrainingError(f"the training process ended with {child.returncode}: {said or 'without a word'}")

@@ -1,6 +1,13 @@
 """Refusals of the data path, each with its remedy."""
 
-from shared_kernel.errors import ConflictError, ForbiddenError, UnavailableError, UnprocessableError
+from shared_kernel.errors import ConflictError, ForbiddenError, InvalidInputError, UnavailableError, UnprocessableError
+
+
+class WrongIdentifierError(InvalidInputError):
+    """A name that can name nothing here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} must be 1 to 64 of the characters A-Z a-z 0-9 . _ : -")
 
 
 class RefusedReadingError(UnprocessableError):

@@ -60,8 +60,7 @@ class SensorReading:
         """Return the bus message; the value travels as exact text."""
         return {"kind": "sensor_reading", "event_id": self.event_id, "sensor_id": self.sensor_id,
                 "sensor_type": self.sensor_type, "value": repr(self.value), "unit": self.unit,
-                "observed_at": to_iso(self.observed_at_us), "observed_at_us": self.observed_at_us,
-                "micro": round(self.value * MICRO), "provenance": self.provenance}
+                "observed_at": to_iso(self.observed_at_us), "provenance": self.provenance}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +96,15 @@ class MeterReading:
         """Return the bus message; the register travels as exact text."""
         return {"kind": "meter_reading", "event_id": self.event_id, "meter_id": self.meter_id,
                 "customer_id": self.customer_id, "reading_kwh": f"{self.reading_kwh:f}", "unit": self.unit,
-                "observed_at": to_iso(self.observed_at_us), "observed_at_us": self.observed_at_us,
-                "micro": int(self.reading_kwh * MICRO), "provenance": self.provenance}
+                "observed_at": to_iso(self.observed_at_us), "provenance": self.provenance}
 
 
 Reading = SensorReading | MeterReading
+
+
+def is_identifier(text: str) -> bool:
+    """Tell whether `text` can name an event, a device or a customer."""
+    return _ID.match(text) is not None
 
 
 def _common_flaw(ids: tuple[str, ...], observed_at_us: int, now_us: int) -> str | None:

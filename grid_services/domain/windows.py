@@ -4,6 +4,9 @@ Values are integers in micro-units. A sensor window keeps count, sum, sum of squ
 A consumption window keeps count, first and last register by event time; its consumption is last - first, unknown with
 fewer than two readings or when the register ran backwards. An event is late when its window had ended ten minutes
 before the newest event time seen *before* it.
+
+A late event is a dead letter and changes no window, but its reading was accepted and stays in the readings: a history
+loaded long afterwards is found there and by the statistics over readings, and leaves closed windows as they were.
 """
 
 from collections.abc import Sequence
@@ -29,6 +32,10 @@ class SensorState:
     least: int
     greatest: int
 
+    def figures(self) -> tuple[int, ...]:
+        """Return what is stored, in the table's order."""
+        return self.count, self.total, self.squares, self.least, self.greatest
+
 
 @dataclass(frozen=True, slots=True)
 class MeterState:
@@ -37,6 +44,10 @@ class MeterState:
     count: int
     first: tuple[int, int]
     last: tuple[int, int]
+
+    def figures(self) -> tuple[int, ...]:
+        """Return what is stored, in the table's order."""
+        return self.count, *self.first, *self.last
 
     @property
     def consumption(self) -> int | None:

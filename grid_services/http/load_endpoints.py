@@ -28,6 +28,10 @@ SCORE_COLUMNS = (
     "coverage_with_operator",
 )
 DAY_AHEAD_COLUMNS = ("hour", "forecast_p10_mw", "forecast_p50_mw", "forecast_p90_mw")
+NOT_PUBLISHED = (
+    "the operator's forecast of the day after the newest measurement is not published, and this variant needs it: "
+    "ask for variant=without_operator"
+)
 
 
 class _Load:
@@ -78,7 +82,8 @@ class _Forecast:
         found = await self._forecasting.day_ahead(variant)
         rows = await self._guard.release(context_of(request.scope), FORECAST, found, columns=DAY_AHEAD_COLUMNS)
         issued_at = found[0]["issued_at"] if found else None
-        return _answer({"variant": variant, "issued_at": issued_at, "items": rows, "next": None})
+        reason = None if rows else NOT_PUBLISHED
+        return _answer({"variant": variant, "issued_at": issued_at, "reason": reason, "items": rows, "next": None})
 
 
 def endpoints(analytics: LoadAnalytics, forecasting: Forecasting, guard: ReadGuard) -> tuple[Endpoint, ...]:

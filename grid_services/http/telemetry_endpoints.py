@@ -8,7 +8,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from grid_services.domain.readings import DLQ_TOPIC
+from grid_services.domain.errors import WrongIdentifierError
+from grid_services.domain.readings import DLQ_TOPIC, is_identifier
 from grid_services.http.load_parameters import WrongValueError, parameters, range_of
 from grid_services.service import Analytics, Bus, Ingestion
 from shared_kernel.context import context_of
@@ -22,12 +23,13 @@ READINGS, CUSTOMERS = "grid.meter_readings", "grid.customers"
 COLUMNS = {
     DATA: ("sensor_id", "sensor_type", "unit", "timestamp", "provenance"),
     WINDOWS: ("sensor_id", "sensor_type", "window_start", "window_end", "avg", "min", "max", "count", "stddev",
-              "provenance"),
-    CONSUMPTION: ("meter_id", "window_start", "window_end", "total_kwh", "count", "provenance"),
+              "provenance", "is_final"),
+    CONSUMPTION: ("meter_id", "window_start", "window_end", "total_kwh", "count", "provenance", "is_final"),
     READINGS: ("event_id", "meter_id", "customer_id", "timestamp", "reading_kwh", "provenance"),
     CUSTOMERS: ("customer_id", "name", "address", "meter_id", "provenance"),
 }
-METER_COLUMNS = ("meter_id", "timestamp", "provenance")
+STATISTICS_COLUMNS = COLUMNS[WINDOWS][:-1]
+METER_COLUMNS = ("meter_id", "timestamp", "provenance", "quarantined")
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 MAX_LIMIT, MAX_REASON = 1000, 200
 
@@ -35,27 +37,27 @@ MAX_LIMIT, MAX_REASON = 1000, 200
 class _Telemetry:
     """Handlers of governed rows."""
 
-    def __init__(self, analytics: Analytics, ingestion: Ingestion, guard: ReadGuard) -> None:
-        self._analytics, self._ingestion, self._guard = analytics, ingestion, guard
+    def __init__(self, analytics: Analytics, guard: ReadGuard) -> None:
+        self._analytics, self._guard = analytics, guard
 
     async def statistics(self, request: Request) -> Response:
         span = _span(parameters(request, "from", "to"))
-        rows = await self._analytics.statistics(request.path_params["sensor_id"], *span)
-        return await self._released(request, WINDOWS, rows)
+        rows = await self._analytics.statistics(_device(request, "sensor_id"), *span)
+        return await self._released(request, WINDOWS, rows, STATISTICS_COLUMNS)
 
     async def windows(self, request: Request) -> Response:
         query = parameters(request, "sensor_id", "from", "to", "limit")
-        rows = await self._analytics.sensor_windows(query.get("sensor_id"), *_span(query), _limit(query))
+        rows = await self._analytics.sensor_windows(_wanted(query, "sensor_id"), *_span(query), _limit(query))
         return await self._released(request, WINDOWS, rows)
 
     async def consumption(self, request: Request) -> Response:
         query = parameters(request, "meter_id", "from", "to", "limit")
-        rows = await self._analytics.consumption(query.get("meter_id"), *_span(query), _limit(query))
+        rows = await self._analytics.consumption(_wanted(query, "meter_id"), *_span(query), _limit(query))
         return await self._released(request, CONSUMPTION, rows)
 
     async def readings(self, request: Request) -> Response:
         query = parameters(request, "from", "to", "limit")
-        rows = await self._analytics.readings(request.path_params["meter_id"], *_span(query), _limit(query))
+        rows = await self._analytics.readings(_device(request, "meter_id"), *_span(query), _limit(query))
         return await self._released(request, READINGS, rows)
 
     async def customers(self, request: Request) -> Response:
@@ -68,14 +70,13 @@ class _Telemetry:
 
     async def meters(self, request: Request) -> Response:
         rows = await self._analytics.meters(_limit(parameters(request, "limit")))
-        names = [row["meter_id"] for row in rows]
-        shown = await self._guard.release(context_of(request.scope), READINGS, rows, columns=METER_COLUMNS)
-        reasons = await self._ingestion.quarantined()
-        return _answer([row | {"quarantined": reasons.get(name)} for name, row in zip(names, shown, strict=True)])
+        return await self._released(request, READINGS, rows, METER_COLUMNS)
 
-    async def _released(self, request: Request, dataset: str, rows: Sequence[dict[str, Any]]) -> Response:
+    async def _released(
+        self, request: Request, dataset: str, rows: Sequence[dict[str, Any]], columns: Sequence[str] = (),
+    ) -> Response:
         return _answer(await self._guard.release(
-            context_of(request.scope), dataset, rows, columns=COLUMNS[dataset]))
+            context_of(request.scope), dataset, rows, columns=columns or COLUMNS[dataset]))
 
 
 class _Operations:
@@ -92,8 +93,8 @@ class _Operations:
         query = parameters(request, "after", "limit")
         after, limit = _number(query, "after", 0, 2**62), _limit(query)
         found = await self._bus.read(DLQ_TOPIC, after, limit)
-        rows = [{"offset": one.offset, **{name: value for name, value in orjson.loads(one.payload).items()
-                                          if name != "message"}} for one in found]
+        rows = [{"offset": one.offset, **{name: value for name, value in one.body.items() if name != "message"}}
+                for one in found]
         return _answer(rows, found[-1].offset + 1 if len(found) == limit else None)
 
     async def quarantine(self, request: Request) -> Response:
@@ -102,18 +103,18 @@ class _Operations:
         if not isinstance(reason, str) or not 0 < len(reason.strip()) <= MAX_REASON or "\0" in reason:
             raise InvalidInputError('say why: {"reason": "..."} with 1 to 200 characters')
         by = context_of(request.scope).principal.subject
-        changed = await self._ingestion.quarantine_meter(request.path_params["meter_id"], reason=reason, by=by)
+        changed = await self._ingestion.quarantine_meter(_device(request, "meter_id"), reason=reason, by=by)
         return Response(orjson.dumps({"quarantined": True, "changed": changed}), media_type="application/json")
 
     async def release(self, request: Request) -> Response:
         by = context_of(request.scope).principal.subject
-        changed = await self._ingestion.release_meter(request.path_params["meter_id"], by=by)
+        changed = await self._ingestion.release_meter(_device(request, "meter_id"), by=by)
         return Response(orjson.dumps({"quarantined": False, "changed": changed}), media_type="application/json")
 
 
 def endpoints(analytics: Analytics, bus: Bus, ingestion: Ingestion, guard: ReadGuard) -> tuple[Endpoint, ...]:
     """Return the routes of telemetry, bus and quarantine."""
-    data, work = _Telemetry(analytics, ingestion, guard), _Operations(bus, ingestion)
+    data, work = _Telemetry(analytics, guard), _Operations(bus, ingestion)
     routes = (
         ("GET", "analytics/sensors/windows", "analytics.read", data.windows, WINDOWS),
         ("GET", "analytics/sensors/{sensor_id}/statistics", "analytics.read", data.statistics, WINDOWS),
@@ -129,6 +130,20 @@ def endpoints(analytics: Analytics, bus: Bus, ingestion: Ingestion, guard: ReadG
     )
     return tuple(Endpoint(method, f"/api/v1/{path}", action, handler, dataset=dataset)
                  for method, path, action, handler, dataset in routes)
+
+
+def _device(request: Request, name: str) -> str:
+    return _identifier(name, request.path_params[name])
+
+
+def _wanted(query: dict[str, str], name: str) -> str | None:
+    return _identifier(name, query[name]) if name in query else None
+
+
+def _identifier(name: str, text: str) -> str:
+    if not is_identifier(text):
+        raise WrongIdentifierError(name)
+    return text
 
 
 def _span(query: dict[str, str]) -> tuple[datetime, datetime]:

@@ -5,8 +5,6 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from grid_services.domain.readings import TOPICS
 from grid_services.store.bus_store import BusStore, Message
 from shared_kernel.errors import NotFoundError
@@ -59,15 +57,13 @@ def telemetry_events(messages: Sequence[Message]) -> list[SealedEvent]:
 
 
 def _document(message: Message) -> dict[str, Any]:
-    body = orjson.loads(message.payload)
-    kind = body["kind"]
-    fields = {name: value for name, value in body.items()
-              if name not in {"kind", "event_id", "observed_at", "observed_at_us", "micro"}}
+    fields = dict(message.body)
+    event_id, observed_at, kind = (fields.pop(name) for name in ("event_id", "observed_at", "kind"))
     device = "meter" if kind == "meter_reading" else "sensor"
     fields["id"] = fields.pop(f"{device}_id")
     return {
-        "@timestamp": body["observed_at"], "ecs": {"version": ECS_VERSION},
-        "event": {"id": body["event_id"], "kind": "metric", "category": ["host"], "type": ["info"], "action": kind,
+        "@timestamp": observed_at, "ecs": {"version": ECS_VERSION},
+        "event": {"id": event_id, "kind": "metric", "category": ["host"], "type": ["info"], "action": kind,
                   "outcome": "success"},
         "grid": {device: fields},
     }

@@ -1,15 +1,21 @@
 """Ingestion: durable, then sealed, then acknowledged; concurrent requests share one commit."""
 
 import asyncio
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from prometheus_client import Counter
 
-from grid_services.domain.errors import ConflictingReadingError, MeterQuarantinedError, RefusedReadingError
-from grid_services.domain.readings import METER_TOPIC, Reading
+from grid_services.domain.dead_letters import DeadLetter
+from grid_services.domain.errors import (
+    ConflictingReadingError,
+    MeterQuarantinedError,
+    RefusedReadingError,
+    WrongIdentifierError,
+)
+from grid_services.domain.readings import METER_TOPIC, Reading, is_identifier
 from grid_services.store.ingest_store import ACCEPTED, CONFLICT, DUPLICATE, QUARANTINED, IngestStore, Outcome
 from shared_kernel.clock import Clock, to_iso
 from shared_kernel.context import RequestContext
@@ -25,6 +31,10 @@ class Unreadable:
     reason: str
     item: Any
     event_id: str | None = None
+
+    def flaw(self, _now_us: int) -> str:
+        """Return why this is no reading."""
+        return self.reason
 
 
 Item = Reading | Unreadable
@@ -54,7 +64,7 @@ class _Share:
     """One request's part of a shared commit."""
 
     readings: Sequence[Reading]
-    dead: Sequence[str]
+    dead: Mapping[bytes, str]
     done: asyncio.Future[list[Outcome]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -70,16 +80,20 @@ class Ingestion:
 
     async def take(self, topic: str, items: Sequence[Item], context: RequestContext | None = None) -> Report:
         """Store what is good, set the rest aside, seal the request; raise UnavailableError when that cannot be."""
-        flaws = [_flaw(item, self._clock.now_us()) for item in items]
-        good = [(index, item) for index, (item, flaw) in enumerate(zip(items, flaws, strict=True))
-                if flaw is None and not isinstance(item, Unreadable)]
-        rejected = [Rejection(index, items[index].event_id, flaw, "invalid")
-                    for index, flaw in enumerate(flaws) if flaw is not None]
-        dead = [_letter(topic, items[one.index], one.reason, self._clock.now_us()) for one in rejected]
+        now_us = self._clock.now_us()
+        good: list[tuple[int, Reading]] = []
+        rejected: list[Rejection] = []
+        for index, item in enumerate(items):
+            flaw = item.flaw(now_us)
+            if flaw is None and not isinstance(item, Unreadable):
+                good.append((index, item))
+            else:
+                rejected.append(Rejection(index, item.event_id, flaw or "", "invalid"))
+        dead = dict(_letter(topic, items[one.index], one.reason, now_us) for one in rejected)
         outcomes = await self._commit(topic, [reading for _, reading in good], dead)
-        for (index, reading), outcome in zip(good, outcomes, strict=True):
-            if outcome.state in {CONFLICT, QUARANTINED}:
-                rejected.append(Rejection(index, reading.event_id, outcome.reason or CONFLICT, outcome.state))
+        rejected += [Rejection(index, reading.event_id, outcome.reason or CONFLICT, outcome.state)
+                     for (index, reading), outcome in zip(good, outcomes, strict=True)
+                     if outcome.state in {CONFLICT, QUARANTINED}]
         states = [one.state for one in outcomes]
         report = Report(states.count(ACCEPTED), states.count(DUPLICATE), tuple(sorted(rejected, key=lambda r: r.index)))
         await self._seal(topic, items, report, context)
@@ -98,23 +112,21 @@ class Ingestion:
 
     async def quarantine_meter(self, meter_id: str, *, reason: str, by: str) -> bool:
         """Refuse the meter's readings from now on; return False when it was quarantined already."""
-        if meter_id in await self._store.quarantined():
-            return False
-        await self._seal_meter("meter_quarantined", meter_id, by, reason)
-        return await self._store.quarantine(meter_id, reason, by)
+        _known_shape(meter_id)
+        async with self._store.quarantining(meter_id, reason, by) as changed:
+            if changed:
+                await self._seal_meter("meter_quarantined", meter_id, by, reason)
+        return changed
 
     async def release_meter(self, meter_id: str, *, by: str) -> bool:
         """Take the meter's readings again; return False when it was not quarantined."""
-        if meter_id not in await self._store.quarantined():
-            return False
-        await self._seal_meter("meter_released", meter_id, by, None)
-        return await self._store.release(meter_id)
+        _known_shape(meter_id)
+        async with self._store.releasing(meter_id) as changed:
+            if changed:
+                await self._seal_meter("meter_released", meter_id, by, None)
+        return changed
 
-    async def quarantined(self) -> dict[str, str]:
-        """Return meter -> reason."""
-        return await self._store.quarantined()
-
-    async def _commit(self, topic: str, readings: Sequence[Reading], dead: Sequence[str]) -> list[Outcome]:
+    async def _commit(self, topic: str, readings: Sequence[Reading], dead: Mapping[bytes, str]) -> list[Outcome]:
         share = _Share(readings, dead)
         self._pending.setdefault(topic, []).append(share)
         if topic not in self._flushing:
@@ -132,14 +144,14 @@ class Ingestion:
         try:
             outcomes = iter(await self._store.write(
                 topic, [one for share in shares for one in share.readings],
-                [letter for share in shares for letter in share.dead]))
+                {digest: letter for share in shares for digest, letter in share.dead.items()}))
         except Exception as error:  # noqa: BLE001 - every request of the commit gets the error as its own
             for share in shares:
                 if not share.done.done():
                     share.done.set_exception(error)
             return
         for share in shares:
-            part = [next(outcomes) for _ in share.readings]
+            part = list(islice(outcomes, len(share.readings)))
             if not share.done.done():
                 share.done.set_result(part)
 
@@ -163,11 +175,12 @@ class Ingestion:
             user={"id": by}, grid={"meter": {"id": meter_id}, "ingest": {"topic": METER_TOPIC}}))
 
 
-def _flaw(item: Item, now_us: int) -> str | None:
-    return item.reason if isinstance(item, Unreadable) else item.flaw(now_us)
+def _known_shape(meter_id: str) -> None:
+    if not is_identifier(meter_id):
+        raise WrongIdentifierError("meter_id")
 
 
-def _letter(topic: str, item: Item, reason: str, now_us: int) -> str:
+def _letter(topic: str, item: Item, reason: str, now_us: int) -> tuple[bytes, str]:
     body = item.item if isinstance(item, Unreadable) else asdict(item)
-    return json.dumps({"reason": reason, "topic": topic, "event_id": item.event_id, "at": to_iso(now_us),
-                       "message": body}, default=str)
+    letter = DeadLetter(reason, topic, item.event_id, body)
+    return letter.digest(), letter.text(to_iso(now_us))

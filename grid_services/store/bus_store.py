@@ -1,16 +1,25 @@
-"""Topics in PostgreSQL. Appending locks the topic's row until commit: offsets are dense and visible in their order."""
+"""Topics in PostgreSQL. Appending locks the topic's row until commit: offsets are dense and visible in their order.
+
+Telemetry's topics are the tables of their readings (topic_tables.py); every other topic is rows of `messages`.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import orjson
 
 from grid_services.store.failures import telemetry_failures
+from grid_services.store.topic_tables import TABLES, moment_us
 
 CHANNEL = "grid_services_bus"
+_MESSAGES = f"""
+    SELECT message_offset AS bus_offset, {moment_us("recorded_at", "recorded_at_us")}, payload
+    FROM grid_services.messages WHERE topic = $3 AND message_offset >= $1 ORDER BY message_offset LIMIT $2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,7 @@ class Message:
     topic: str
     offset: int
     recorded_at_us: int
-    payload: str
+    body: Mapping[str, Any]
 
 
 async def locked_offset(connection: asyncpg.Connection, topic: str) -> int:
@@ -36,18 +45,26 @@ async def advance(connection: asyncpg.Connection, topic: str, count: int) -> Non
     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, topic)
 
 
-async def append(connection: asyncpg.Connection, topic: str, payloads: Sequence[str]) -> None:
-    """Append within the caller's transaction."""
-    if payloads:
-        first = await locked_offset(connection, topic)
+async def append_new(connection: asyncpg.Connection, topic: str, payloads: Mapping[bytes, str]) -> None:
+    """Append within the caller's transaction the payloads whose digest the topic does not hold yet."""
+    if not payloads:
+        return
+    first = await locked_offset(connection, topic)
+    known = {row["digest"] for row in await connection.fetch(
+        "SELECT digest FROM grid_services.messages WHERE topic = $1 AND digest = ANY($2::bytea[])",
+        topic, list(payloads))}
+    fresh = {digest: payload for digest, payload in payloads.items() if digest not in known}
+    if fresh:
         await connection.execute(
-            "INSERT INTO grid_services.messages (topic, message_offset, payload) SELECT $1, $2 + place - 1, payload "
-            "FROM unnest($3::text[]) WITH ORDINALITY AS m(payload, place)", topic, first, list(payloads))
-        await advance(connection, topic, len(payloads))
+            "INSERT INTO grid_services.messages (topic, message_offset, digest, payload) "
+            "SELECT $1, $2 + place - 1, digest, payload "
+            "FROM unnest($3::bytea[], $4::text[]) WITH ORDINALITY AS m(digest, payload, place)",
+            topic, first, list(fresh), list(fresh.values()))
+        await advance(connection, topic, len(fresh))
 
 
 class BusStore:
-    """Reads topics, appends alone, and hears of new messages over one shared connection while somebody waits."""
+    """Reads topics and hears of new messages over one shared connection while somebody waits."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -58,12 +75,12 @@ class BusStore:
 
     async def read(self, topic: str, after: int, limit: int) -> list[Message]:
         """Return at most `limit` messages with offset >= `after`, in order."""
+        table = TABLES.get(topic)
         with telemetry_failures():
-            rows = await self._pool.fetch(
-                "SELECT message_offset, (extract(epoch FROM recorded_at) * 1000000)::bigint AS at_us, payload "
-                "FROM grid_services.messages WHERE topic = $1 AND message_offset >= $2 ORDER BY message_offset LIMIT "
-                "$3", topic, after, limit)
-        return [Message(topic, row["message_offset"], row["at_us"], row["payload"]) for row in rows]
+            rows = (await self._pool.fetch(table.read(), after, limit) if table
+                    else await self._pool.fetch(_MESSAGES, after, limit, topic))
+        return [Message(topic, row["bus_offset"], row["recorded_at_us"],
+                        table.reading(row).message() if table else orjson.loads(row["payload"])) for row in rows]
 
     async def topics(self) -> list[dict[str, Any]]:
         """Return each topic with its next offset and how far the consumer group came."""
@@ -79,12 +96,6 @@ class BusStore:
             return int(await self._pool.fetchval(
                 "SELECT next_offset FROM grid_services.topics WHERE name = $1", topic))
 
-    async def append(self, topic: str, payloads: Sequence[str]) -> None:
-        """Append in a transaction of its own."""
-        with telemetry_failures():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await append(connection, topic, payloads)
-
     @asynccontextmanager
     async def hearing(self, topic: str) -> AsyncIterator[asyncio.Event]:
         """Yield an event that is set whenever the topic grows."""
@@ -99,21 +110,33 @@ class BusStore:
 
     async def _join(self) -> None:
         async with self._lock:
-            if self._listener is None or self._listener.is_closed():
+            if self._listener is not None and self._listener.is_closed():
+                await self._dismiss()
+            if self._listener is None:
                 with telemetry_failures():
-                    self._listener = await self._pool.acquire()
-                    await self._listener.add_listener(CHANNEL, self._notified)
+                    listener = await self._pool.acquire()
+                    try:
+                        await listener.add_listener(CHANNEL, self._notified)
+                    except BaseException:
+                        await self._pool.release(listener)
+                        raise
+                    self._listener = listener
             self._waiters += 1
 
     async def _leave(self) -> None:
         async with self._lock:
             self._waiters -= 1
-            if self._waiters == 0 and self._listener is not None:
-                listener, self._listener = self._listener, None
-                with telemetry_failures():
-                    if not listener.is_closed():
-                        await listener.remove_listener(CHANNEL, self._notified)
-                    await self._pool.release(listener)
+            if self._waiters == 0:
+                await self._dismiss()
+
+    async def _dismiss(self) -> None:
+        """Give the listening connection back, dead or alive, so that the pool can replace it."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            with telemetry_failures():
+                if not listener.is_closed():
+                    await listener.remove_listener(CHANNEL, self._notified)
+                await self._pool.release(listener)
 
     def _notified(self, _connection: object, _pid: int, _channel: str, topic: str) -> None:
         for heard, wanted in self._events.items():

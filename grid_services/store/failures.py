@@ -15,5 +15,6 @@ def telemetry_failures() -> Iterator[None]:
         yield
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError,
             asyncpg.InsufficientResourcesError, asyncpg.InvalidAuthorizationSpecificationError,
-            asyncpg.InvalidCatalogNameError, asyncpg.ReadOnlySQLTransactionError, OSError, TimeoutError) as cause:
+            asyncpg.InvalidCatalogNameError, asyncpg.ReadOnlySQLTransactionError, asyncpg.TransactionRollbackError,
+            OSError, TimeoutError) as cause:
         raise TelemetryDownError from cause

@@ -1,4 +1,8 @@
-"""Questions about telemetry: what was read, what the windows say. Standard deviations are of the sample (n - 1)."""
+"""Questions about telemetry: what was read, what the windows say. Standard deviations are of the sample (n - 1).
+
+`is_final` tells windows the watermark has closed, which never change, from those still open. Devices are found by
+leaping through the index from one to the next, not by reading every reading.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -17,15 +21,18 @@ _SENSOR_WINDOWS = """
     SELECT sensor_id, sensor_type, window_start, window_end, (sum_micro / count / 1e6)::float8 AS avg,
            min_micro / 1e6::float8 AS min, max_micro / 1e6::float8 AS max, count,
            CASE WHEN count > 1 THEN sqrt((squares_micro * count - sum_micro * sum_micro)
-                / (count::numeric * (count - 1)))::float8 / 1e6 END AS stddev, provenance
-    FROM grid_services.sensor_aggregates_realtime
+                / (count::numeric * (count - 1)))::float8 / 1e6 END AS stddev, provenance, is_final
+    FROM (SELECT *, true AS is_final FROM grid_services.sensor_aggregates
+          UNION ALL SELECT *, false FROM grid_services.sensor_aggregates_realtime) AS w
     WHERE ($1::text IS NULL OR sensor_id = $1) AND window_start >= $2 AND window_start < $3
     ORDER BY window_start DESC, sensor_id, sensor_type, provenance LIMIT $4
 """
 _CONSUMPTION = """
     SELECT meter_id, window_start, window_end, CASE WHEN count > 1 AND last_micro >= first_micro
-           THEN trim_scale((last_micro - first_micro) / 1000000.0)::text END AS total_kwh, count, provenance
-    FROM grid_services.consumption_aggregates_realtime
+           THEN trim_scale((last_micro - first_micro) / 1000000.0)::text END AS total_kwh, count, provenance,
+           is_final
+    FROM (SELECT *, true AS is_final FROM grid_services.consumption_aggregates
+          UNION ALL SELECT *, false FROM grid_services.consumption_aggregates_realtime) AS w
     WHERE ($1::text IS NULL OR meter_id = $1) AND window_start >= $2 AND window_start < $3
     ORDER BY window_start DESC, meter_id, provenance LIMIT $4
 """
@@ -35,12 +42,37 @@ _READINGS = """
     ORDER BY observed_at DESC, event_id LIMIT $4
 """
 _SENSORS = """
-    SELECT sensor_id, sensor_type, max(unit) AS unit, max(observed_at) AS timestamp, provenance
-    FROM grid_services.sensor_data GROUP BY sensor_id, sensor_type, provenance ORDER BY 1, 2, 5 LIMIT $1
+    WITH RECURSIVE known(sensor_id, sensor_type, provenance) AS (
+        (SELECT sensor_id, sensor_type, provenance FROM grid_services.sensor_data ORDER BY 1, 2, 3 LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM known CROSS JOIN LATERAL (
+            SELECT s.sensor_id, s.sensor_type, s.provenance FROM grid_services.sensor_data s
+            WHERE (s.sensor_id, s.sensor_type, s.provenance) > (known.sensor_id, known.sensor_type, known.provenance)
+            ORDER BY 1, 2, 3 LIMIT 1) AS following)
+    SELECT known.sensor_id, known.sensor_type, newest.unit, newest.timestamp, known.provenance
+    FROM (SELECT * FROM known LIMIT $1) AS known CROSS JOIN LATERAL (
+        SELECT unit, observed_at AS timestamp FROM grid_services.sensor_data s
+        WHERE (s.sensor_id, s.sensor_type, s.provenance) = (known.sensor_id, known.sensor_type, known.provenance)
+        ORDER BY observed_at DESC LIMIT 1) AS newest
+    ORDER BY 1, 2, 5
 """
 _METERS = """
-    SELECT meter_id, max(observed_at) AS timestamp, min(provenance) AS provenance
-    FROM grid_services.meter_readings GROUP BY meter_id ORDER BY 1 LIMIT $1
+    WITH RECURSIVE heard(meter_id) AS (
+        (SELECT meter_id FROM grid_services.meter_readings ORDER BY 1 LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM heard CROSS JOIN LATERAL (
+            SELECT r.meter_id FROM grid_services.meter_readings r WHERE r.meter_id > heard.meter_id
+            ORDER BY 1 LIMIT 1) AS following),
+    known(meter_id) AS (
+        (SELECT meter_id FROM heard LIMIT $1) UNION SELECT meter_id COLLATE "C" FROM grid_services.customers
+        UNION SELECT meter_id COLLATE "C" FROM grid_services.quarantined_meters ORDER BY 1 LIMIT $1)
+    SELECT known.meter_id, newest.timestamp, coalesce(newest.provenance, c.provenance) AS provenance,
+           q.reason AS quarantined
+    FROM known LEFT JOIN LATERAL (
+        SELECT observed_at AS timestamp, provenance FROM grid_services.meter_readings r
+        WHERE r.meter_id = known.meter_id ORDER BY observed_at DESC LIMIT 1) AS newest ON true
+    LEFT JOIN grid_services.quarantined_meters q ON q.meter_id = known.meter_id
+    LEFT JOIN grid_services.customers c ON c.meter_id = known.meter_id ORDER BY 1
 """
 
 
@@ -71,11 +103,11 @@ class TelemetryStore:
         return await self._rows(_READINGS, meter_id, start, end, limit)
 
     async def sensors(self, limit: int) -> list[dict[str, Any]]:
-        """Return the sensors heard of."""
+        """Return the sensors heard of, a row a type and provenance, as of the newest reading."""
         return await self._rows(_SENSORS, limit)
 
     async def meters(self, limit: int) -> list[dict[str, Any]]:
-        """Return the meters heard of."""
+        """Return the meters read, registered or quarantined, each with the reason of its quarantine."""
         return await self._rows(_METERS, limit)
 
     async def customers(self) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from grid_services.http import ingest_endpoints, telemetry_endpoints
 from grid_services.service import Analytics, Bus, Ingestion, Processing, telemetry_events
 from grid_services.store.bus_store import BusStore
 from grid_services.store.ingest_store import IngestStore
+from grid_services.store.telemetry_store import TelemetryStore
 from grid_services.store.window_store import WindowStore
 from shared_kernel.clock import to_iso
 from shared_kernel.context import RequestContext, put_context
@@ -74,7 +75,7 @@ async def client(app_pool: asyncpg.Pool, recorder: KeptRecorder, clock: FrozenCl
                  ) -> AsyncIterator[httpx.AsyncClient]:
     ingestion = Ingestion(IngestStore(app_pool), recorder, clock)
     every = (*ingest_endpoints.endpoints(ingestion),
-             *telemetry_endpoints.endpoints(Analytics(app_pool), bus, ingestion, OpenGuard()))
+             *telemetry_endpoints.endpoints(Analytics(TelemetryStore(app_pool)), bus, ingestion, OpenGuard()))
     app = Starlette(routes=[Route(one.path, one.handler, methods=[one.method]) for one in every],
                     exception_handlers={GridwardenError: _problem})
 
