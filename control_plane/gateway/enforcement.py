@@ -40,6 +40,9 @@ from shared_kernel.ids import uuid7
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
 _log = structlog.get_logger("gridwarden.gateway")
+LEARN_BELOW = 40
+"""Only what already looks usual is learnt from a request; a new place or device is learnt from a login, by its
+password. A stolen token must not make itself familiar."""
 _WS_INTERNAL_ERROR, _WS_POLICY_VIOLATION = 1011, 1008
 _CLIENT_LEFT = 499
 _ENCRYPTED = {"http": "https", "https": "https", "ws": "wss", "wss": "wss"}
@@ -135,7 +138,7 @@ class Gateway:
                              request_id=visit.request_id)
         if refusal is not None:
             raise refusal
-        if principal.kind is not PrincipalKind.ANONYMOUS:
+        if principal.kind is not PrincipalKind.ANONYMOUS and verdict.risk < LEARN_BELOW:
             self._learn(asked, principal)
         return RequestContext(**about, permit=receipt.seq, revision=verdict.revision, obligations=verdict.obligations)
 

@@ -6,6 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from control_plane.gateway.enforcement import LEARN_BELOW
 from control_plane.gateway.routes import AmbiguousRouteError
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import ConflictError, UnavailableError
@@ -284,6 +285,15 @@ async def test_risk_is_observed_after_an_accepted_request_and_not_for_strangers(
     await ask(gateway, "GET", "/public")
 
     assert [features.subject for features in city.risk.observed] == ["u-admin"]
+
+
+async def test_a_stolen_token_does_not_make_itself_familiar() -> None:
+    city = City(risk=FixedRisk(LEARN_BELOW))
+
+    await ask(city.gateway(), "GET", "/admin/users", headers=ADMIN)
+
+    assert city.policy.questions[0].context["risk"] == LEARN_BELOW
+    assert city.risk.observed == []
 
 
 @pytest.mark.parametrize("value", [RuntimeError("no model"), float("nan"), None, -1, 101, True, "3"])
