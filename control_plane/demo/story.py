@@ -16,9 +16,11 @@ from shared_kernel.clock import SystemClock, to_iso
 from shared_kernel.errors import GridwardenError
 from shared_kernel.ids import secret, uuid7
 
-ATTACKER = "127.0.0.66"
-"""The address the attack comes from; another loopback address, so that nobody else's sign-ins are blamed."""
+ATTACKER, ATTACKERS_AGENT = "127.66.0.9", "python-requests/2.32"
+"""Where and what the attack comes from: another loopback network, so that nobody else's sign-ins are blamed."""
 GUESSES = 12
+USUAL_REQUESTS = 30
+"""What the operator does before the theft, so that there is something usual to differ from."""
 PATIENCE_S = 30.0
 TAMPERED, CLEAN = 4, (0, 3)
 
@@ -72,6 +74,8 @@ async def a_meter_reads(story: Story) -> str:
     answer = await operator.ask("POST", "/api/v1/ingest/meter", body=reading)
     expect(answer.status_code, 201, "the reading")
     again = await operator.ask("POST", "/api/v1/ingest/meter", body=reading)
+    for _ in range(USUAL_REQUESTS):
+        expect((await operator.ask("GET", "/api/v1/meters")).status_code, 200, "the list of meters")
     story.narrator.say(f"sent once: {answer.status_code}; sent again: {again.status_code}, no second row")
     story.narrator.say(f"grid page: {story.instance.console}/grid")
     return f"reading accepted, replay answered {again.status_code}"
@@ -82,7 +86,7 @@ async def credentials_are_stuffed(story: Story) -> str:
     victim = "vera.viewer"
     names = [f"customer{number:02d}" for number in range(GUESSES)]
     for name in names:
-        async with Person(story.instance.gateway, address=ATTACKER, user_agent="python-requests/2.32") as bot:
+        async with Person(story.instance.gateway, address=ATTACKER, user_agent=ATTACKERS_AGENT) as bot:
             try:
                 guess = secret()
                 story.secrets.append(guess)
@@ -90,7 +94,7 @@ async def credentials_are_stuffed(story: Story) -> str:
             except SignInRefusedError:
                 continue
             raise StepFailedError(f"{name} was let in with a wrong password")
-    story.people["thief"] = await story.sign_in(victim, address=ATTACKER, user_agent="python-requests/2.32")
+    story.people["thief"] = await story.sign_in(victim, address=ATTACKER, user_agent=ATTACKERS_AGENT)
     return f"{GUESSES} accounts tried from {ATTACKER}, {victim} opened"
 
 
@@ -124,16 +128,18 @@ async def the_playbook_answers(story: Story) -> str:
 
 
 async def a_stolen_token_is_refused(story: Story) -> str:
-    """An analyst's token, stolen, asks for RESTRICTED data."""
-    analyst = story.people["analyst"] = await story.sign_in("ana.analyst")
-    async with Person(story.instance.gateway, address=ATTACKER, user_agent="python-requests/2.32") as thief:
-        thief.tokens = analyst.tokens
-        answer = await thief.ask("GET", "/api/v1/customers")
-        expect(answer.status_code, 403, "RESTRICTED data for a stolen token")
-        story.refused_request = answer.headers["x-request-id"]
-        explained = await analyst.ask("GET", f"/api/v1/decisions/{story.refused_request}")
-        expect(explained.status_code, 200, "the explanation")
-    reasons = explained.json()["reasons"]
+    """The operator's token, stolen, asks for RESTRICTED data with a purpose; the operator's own request passes."""
+    operator = story.people["operator"]
+    own = await operator.ask("GET", "/api/v1/customers", purpose="outage-investigation")
+    expect(own.status_code, 200, "RESTRICTED data for the operator")
+    async with Person(story.instance.gateway, address=ATTACKER, user_agent=ATTACKERS_AGENT) as thief:
+        thief.tokens = operator.tokens
+        answer = await thief.ask("GET", "/api/v1/customers", purpose="outage-investigation")
+    expect(answer.status_code, 403, "RESTRICTED data for a stolen token")
+    story.refused_request = answer.headers["x-request-id"]
+    explained = await operator.ask("GET", f"/api/v1/decisions/{story.refused_request}")
+    expect(explained.status_code, 200, "the explanation")
+    reasons = [*explained.json()["reasons"], *explained.json()["risk_reasons"]]
     for reason in reasons:
         story.narrator.say(f"because: {reason}")
     story.narrator.say(f"explained: {story.instance.console}/why/{story.refused_request}")

@@ -57,7 +57,7 @@ async def test_a_viewer_sees_the_chart_and_no_more(browser: Browser, instance: I
 
 async def test_an_analyst_sees_why_an_alert_fired(browser: Browser, instance: Instance) -> None:
     for number in range(12):
-        async with Person(instance.gateway, address="127.0.0.77") as bot:
+        async with Person(instance.gateway, address="127.77.0.7") as bot:
             with pytest.raises(SignInRefusedError):
                 await bot.sign_in(f"nobody{number}", "wrong-password")
     page = await browser.new_page()
