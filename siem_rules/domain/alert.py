@@ -18,6 +18,7 @@ from siem_rules.domain.rule import Correlation, Profile
 from siem_rules.domain.window import Completion
 
 MAX_EVIDENCE = 50
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 _NAMESPACE = uuid.UUID("6f0a1f0e-7a5e-5c1e-9a40-5f6c1d0a77c2")
 _RELATED = {"user.name": "user", "user.id": "user", "source.ip": "ip"}
 
@@ -109,7 +110,7 @@ def slot_key(correlation: Correlation, source: str, group: tuple[str, ...], *, t
     profile = correlation.profile
     named = f"{profile.rule_id}/{profile.detection}" if profile else correlation.name
     whom = [*group, target] if target is not None else list(group)
-    return f"{named}|{source}|{json.dumps(whom, ensure_ascii=False)}|{at_us // correlation.span_us}"
+    return f"{named}|{source}|[{', '.join(map(_quoted, whom))}]|{at_us // correlation.span_us}"
 
 
 def correlation_alert(  # noqa: PLR0913 - one keyword a column of the finding

@@ -7,7 +7,6 @@ caller cannot keep what it returned, the engine is to be thrown away and restore
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from shared_kernel.events import SealedEvent
 from siem_rules.domain.alert import MAX_EVIDENCE, Alert, correlation_alert, single_alert, slot_key
@@ -58,6 +57,27 @@ class OpenState:
     watermarks: dict[str, int] = field(default_factory=dict)
 
 
+class _Sighting:
+    """One event that some rule may match: where and when it was seen, and, once one does, what is kept of it."""
+
+    __slots__ = ("at_us", "event_id", "facts", "late", "of_alert", "seq", "source", "view")
+
+    def __init__(self, source: str, seq: int, view: View, at_us: int, late: bool) -> None:  # noqa: FBT001 - hot path
+        self.source, self.seq, self.view, self.at_us, self.late = source, seq, view, at_us, late
+        self.facts: dict[str, str] | None = None
+        self.event_id, self.of_alert = "", False
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Read what alerts and correlations keep of the event: its id, which a redelivery repeats, and the facts."""
+        given = self.view.raw("event.id")
+        self.event_id = storable(given) if isinstance(given, str) else f"{self.source}:{self.seq}"
+        self.facts = {name: storable(str(value)) for name in names
+                      if isinstance(value := self.view.raw(name), str | int)}
+        self.of_alert = self.view.raw("event.action") == "alert_raised"
+        if self.of_alert:
+            self.facts["event.action"] = "alert_raised"
+
+
 class Engine:
     """Holds the compiled rules and the open state; one batch at a time."""
 
@@ -100,25 +120,31 @@ class Engine:
     def observe(self, source: str, events: Iterable[SealedEvent]) -> Findings:
         """Judge events of one source, in any order within its lateness."""
         self._findings = findings = Findings()
-        lateness_us = self._lateness.of(source)
+        lateness_us, time_of = self._lateness.of(source), self._times.of
         opening = self.state.watermarks.get(source)
         latest = opening + lateness_us if opening is not None else None
         for sealed in events:
-            event = flattened(sealed.event) if is_windows_event(sealed.event) else sealed.event
-            at_us = self._times.of(event, sealed, lateness_us)
+            event = sealed.event
+            if "Event" in event and is_windows_event(event):
+                event = flattened(event)
+            at_us = time_of(event, sealed, lateness_us)
             if latest is None or at_us > latest:
                 latest = at_us
-            self._judge(source, sealed, View(event), at_us, late=opening is not None and at_us < opening)
+            view = View(event)
+            candidates = self._candidates(view)
+            if candidates:
+                late = opening is not None and at_us < opening
+                self._judge(_Sighting(source, sealed.seq, view, at_us, late), candidates)
         if latest is not None:
             self._advance(source, latest - lateness_us)
             findings.watermark_us = self.state.watermarks[source]
         return findings
 
-    def _judge(self, source: str, sealed: SealedEvent, view: View, at_us: int, *, late: bool) -> None:
-        for rule, base in self._candidates(view):
+    def _judge(self, sighting: "_Sighting", candidates: Iterable[tuple[Rule, BaseRule]]) -> None:
+        for rule, base in candidates:
             try:
-                if base.test(view):
-                    self._matched(source, sealed, view, at_us, rule=rule, base=base, late=late)
+                if base.test(sighting.view):
+                    self._matched(sighting, rule, base)
             except Exception:  # noqa: BLE001 - one rule's trouble with one event must not stop the others; it is counted
                 self._findings.errors[rule.rule_id] += 1
 
@@ -129,35 +155,30 @@ class Engine:
             return self._index.candidates(view)
         return () if view.raw("grid.alert.from_alert") is True else self._index.naming_action(view)
 
-    def _matched(  # noqa: PLR0913 - one keyword a fact about the match
-        self, source: str, sealed: SealedEvent, view: View, at_us: int, *, rule: Rule, base: BaseRule, late: bool,
-    ) -> None:
-        event_id = _event_id(view, source, sealed.seq)
-        facts = {name: storable(str(value)) for name in self._facts if isinstance(value := view.raw(name), str | int)}
-        of_alert = view.raw("event.action") == "alert_raised"
+    def _matched(self, sighting: "_Sighting", rule: Rule, base: BaseRule) -> None:
+        if sighting.facts is None:
+            sighting.learn(self._facts)
         if base.profile is not None:
             self._findings.alerts.append(single_alert(
-                base.profile, source=source, seq=sealed.seq, event_id=event_id, at_us=at_us, facts=facts,
-                from_alert=of_alert,
+                base.profile, source=sighting.source, seq=sighting.seq, event_id=sighting.event_id,
+                at_us=sighting.at_us, facts=sighting.facts or {}, from_alert=sighting.of_alert,
             ))
-        if of_alert:
-            facts["event.action"] = "alert_raised"
         for correlation in self._feeds.get((rule.rule_id, base.name), ()):
-            self._contribute(correlation, base.name, source, view, Member(
-                at_us, event_id, base.name, _value(view, correlation), (sealed.seq,), facts), late=late)
+            self._contribute(correlation, base.name, sighting)
 
-    def _contribute(  # noqa: PLR0913 - the parts of one contribution
-        self, correlation: Correlation, part: str, source: str, view: View, member: Member, *, late: bool,
-    ) -> None:
+    def _contribute(self, correlation: Correlation, part: str, sighting: "_Sighting") -> None:
         """Add an event to its group; one that lacks a group field, or comes late, belongs to none."""
-        if late:
+        if sighting.late:
             self._findings.late += 1
             return
-        group = tuple(
+        view = sighting.view
+        group = tuple([
             storable(text) for name in correlation.fields[part] if isinstance(text := view.text(name), str)
-        )
+        ])
         if len(group) == len(correlation.group_by):
-            self._feed(correlation, source, group, member)
+            self._feed(correlation, sighting.source, group, Member(
+                sighting.at_us, sighting.event_id, part, _value(view, correlation), (sighting.seq,),
+                sighting.facts or {}))
 
     def _feed(self, correlation: Correlation, source: str, group: GroupKey, member: Member) -> None:
         if correlation.value_field is not None and member.value is None:
@@ -172,6 +193,8 @@ class Engine:
     def _evaluate(
         self, correlation: Correlation, source: str, group: GroupKey, end_us: int, window: Group,
     ) -> None:
+        if not window.reaches(correlation, end_us):
+            return
         parents = self._feeds.get((correlation.rule_id, correlation.name), ())
         each = correlation.profile is not None and correlation.profile.target is not None
         plain = slot_key(correlation, source, group, target=None, at_us=end_us)
@@ -233,9 +256,3 @@ def _feeds(rules: Iterable[Rule]) -> Mapping[tuple[str, str], tuple[Correlation,
 def _value(view: View, correlation: Correlation) -> str | None:
     text = view.text(correlation.value_field) if correlation.value_field else None
     return storable(text) if isinstance(text, str) else None
-
-
-def _event_id(view: View, source: str, seq: int) -> str:
-    """Return the event's own id, which a redelivery repeats; an event without one is its position."""
-    given: Any = view.raw("event.id")
-    return storable(given) if isinstance(given, str) else f"{source}:{seq}"

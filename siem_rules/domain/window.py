@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 
 from siem_rules.domain.rule import Correlation, CorrelationKind
 
@@ -87,6 +88,16 @@ class Group:
             yield end_us
             position = bisect_right(self._members, end_us, lo=position, key=_time)
 
+    def reaches(self, correlation: Correlation, end_us: int) -> bool:
+        """Tell cheaply that the window ending at a time may fulfil the correlation: enough events, unless it sums."""
+        fewest = correlation.threshold
+        if correlation.kind is CorrelationKind.VALUE_SUM:
+            return True
+        if len(self._members) < fewest:
+            return False
+        end = bisect_right(self._members, end_us, key=_time)
+        return end >= fewest and self._members[end - fewest].at_us >= end_us - correlation.span_us
+
     def window(self, end_us: int, span_us: int) -> list[Member]:
         """Return the members of the window that ends at a time."""
         begin = bisect_left(self._members, end_us - span_us, key=_time)
@@ -98,8 +109,7 @@ class Group:
         del self._members[:count]
 
 
-def _time(member: Member) -> int:
-    return member.at_us
+_time = attrgetter("at_us")
 
 
 def completions(correlation: Correlation, end_us: int, window: list[Member]) -> list[Completion]:
