@@ -7,7 +7,18 @@ import asyncpg
 from control_plane.database.roles import LEDGER_WRITER
 from shared_kernel.errors import UnavailableError
 
-STATEMENT_TIMEOUT_MS = 30_000
+STATEMENT_TIMEOUT_MS = 15_000
+COMMAND_TIMEOUT_S = 20
+"""Longer than the server's own limit: only a server that hangs is met by it."""
+RELEASE_TIMEOUT_S = 2.0
+"""How long a connection in mid-cancellation may take to come back; then it is thrown away."""
+
+
+class _Pool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg is untyped
+    """A pool that a hanging server cannot hold: a cancelled caller waits for the cancellation, by default forever."""
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ANN401, ASYNC109 - asyncpg's signature
+        await super().release(connection, timeout=timeout or RELEASE_TIMEOUT_S)
 
 
 async def open_pool(url: str, role: str, *, size: int) -> asyncpg.Pool:
@@ -17,8 +28,10 @@ async def open_pool(url: str, role: str, *, size: int) -> asyncpg.Pool:
     would clean one up after every use; an open transaction is rolled back all the same.
     """
     try:
-        return await asyncpg.create_pool(
-            url, min_size=1, max_size=size, command_timeout=60, timeout=10,
+        return await _Pool(
+            url, min_size=1, max_size=size, max_queries=50_000, max_inactive_connection_lifetime=300.0,
+            command_timeout=COMMAND_TIMEOUT_S, timeout=10, setup=None, init=None, loop=None,
+            connection_class=asyncpg.Connection, record_class=asyncpg.Record,
             reset=None if role == LEDGER_WRITER else _nothing_to_clean,
             server_settings={
                 "role": role, "timezone": "UTC", "application_name": role,
