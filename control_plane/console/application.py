@@ -37,13 +37,10 @@ def build(console: Console) -> ASGIApp:
             Route("/sign-out", _guarded(console, sign_out), methods=["POST"]),
             Mount("/static", StaticFiles(directory=str(STATIC))),
         ],
-        exception_handlers={HTTPException: _no_page(console)},
+        exception_handlers={HTTPException: _no_page(console), Exception: _broken(console)},
     )
 
-    def broken(request_id: str) -> Response:
-        return console.pages.page("broken.html", None, status=500, request_id=request_id)
-
-    return Front(application, issuer=console.gateway.url, is_https=console.is_https, broken=broken)
+    return Front(application, issuer=console.gateway.url, is_https=console.is_https)
 
 
 def _open(console: Console, page: OpenPage) -> Callable[[Request], Awaitable[Response]]:
@@ -91,6 +88,18 @@ def _no_page(console: Console) -> Callable[[Request, Exception], Awaitable[Respo
         said = error.detail if isinstance(error, HTTPException) else ""
         session = console.session_of(request)
         return console.pages.trouble(request, session, status=status, message=_SENTENCES.get(status, said))
+
+    return render
+
+
+def _broken(console: Console) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Say that the console failed, and nothing of how."""
+
+    async def render(request: Request, _: Exception) -> Response:
+        return console.pages.trouble(
+            request, None, status=500, title="The console failed", request_id=request.scope["gridwarden.request_id"],
+            message="Something went wrong in the console itself. Its log has the rest under this request id.",
+        )
 
     return render
 

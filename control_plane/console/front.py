@@ -1,11 +1,9 @@
-"""The outermost layer: security headers on every answer there is, and a page without detail when the console fails."""
+"""The outermost layer: security headers and a request id on every answer there is, and one log entry a failure."""
 
 import time
-from collections.abc import Callable
 
 import httpx2 as httpx
 import structlog
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared_kernel.ids import uuid7
@@ -33,11 +31,10 @@ _log = structlog.get_logger()
 
 
 class Front:
-    """Wraps the console's application; `broken` renders the page for a request id when a handler raised."""
+    """Wraps the console's application, which renders its own failures and then raises them: here they are logged."""
 
-    def __init__(self, app: ASGIApp, *, issuer: str, is_https: bool, broken: Callable[[str], Response]) -> None:
+    def __init__(self, app: ASGIApp, *, issuer: str, is_https: bool) -> None:
         self._app = app
-        self._broken = broken
         parts = httpx.URL(issuer)
         origin = f"{parts.scheme}://{parts.netloc.decode()}"
         headers = _HEADERS | (_HTTPS_ONLY if is_https else {})
@@ -48,10 +45,12 @@ class Front:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        request_id, began, status = uuid7(), time.perf_counter(), 0
+        request_id, began, status, is_whole = uuid7(), time.perf_counter(), 0, False
+        scope["gridwarden.request_id"] = request_id
 
         async def complete(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_whole
+            is_whole = message["type"] == "http.response.body" and not message.get("more_body")
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = self._completed(message["headers"], scope["path"], status, request_id)
@@ -61,9 +60,8 @@ class Front:
             await self._app(scope, receive, complete)
         except Exception as error:
             _log.exception("console_failed", request_id=request_id, path=scope["path"], error=type(error).__name__)
-            if status:
+            if not is_whole:
                 raise
-            await self._broken(request_id)(scope, receive, complete)
         _log.debug("console_request", request_id=request_id, method=scope["method"], path=scope["path"], status=status,
                    duration_ms=round((time.perf_counter() - began) * 1000, 1))
 

@@ -171,7 +171,7 @@ async def test_the_alert_page_lives_without_rule_runs_and_entries(city: City) ->
         "state": "granted", "plan_hash": "ab", "requested_by": "u-9", "expires_at": "2026-11-21T07:01:00Z",
         "decided_by": "u-2", "decided_by_name": "orhan", "decided_at": "2026-11-21T07:01:00Z", "comment": "go"}},
     {"status": "needs_human", "approval": None, "alert": None, "steps": [], "journal": [], "targets": []},
-    {"status": "failed", "alert": {"id": "", "seq": 4}, "steps": [
+    {"status": "failed", "approval": None, "alert": {"id": "", "seq": 4}, "steps": [
         {"step": "s", "connector": "c", "target": None, "params": {}, "position": 0, "state": "failed", "attempts": 3,
          "error": "no <answer>", "result": None, "intended_at": "2026-11-21T07:01:00Z",
          "finished_at": "2026-11-21T07:01:00Z"}]},
@@ -343,7 +343,7 @@ async def test_a_path_never_climbs_at_the_gateway(city: City, path: str) -> None
 async def test_a_name_stays_one_segment_of_the_gateways_path(city: City) -> None:
     await city.browser.get("/catalog/x%3Fadmin=1%23y")
 
-    assert "/api/v1/catalog/datasets/x?admin=1#y" in {path for _, path, _, _ in city.gateway.asked}
+    assert "/api/v1/catalog/datasets/x%3Fadmin=1%23y" in {path for _, path, _, _ in city.gateway.asked}
 
 
 async def test_problem_without_members_still_renders(city: City) -> None:
