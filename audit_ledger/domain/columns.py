@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-_MAX_CHARACTERS = 512
+MAX_CHARACTERS = 512
 """Keeps every index row below PostgreSQL's limit of 2,704 bytes."""
 
 
@@ -45,6 +45,6 @@ def _text(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
     """Return text as a PostgreSQL text column can hold it: no NUL, bounded."""
     if not isinstance(value, str):
         return None
-    if len(value) > _MAX_CHARACTERS or "\0" in value:
-        return value.replace("\0", "\ufffd")[:_MAX_CHARACTERS]
+    if len(value) > MAX_CHARACTERS or "\0" in value:
+        return value.replace("\0", "\ufffd")[:MAX_CHARACTERS]
     return value

@@ -11,8 +11,9 @@ import orjson
 
 from audit_ledger.domain.canonical import is_canonical
 from audit_ledger.domain.columns import Columns, columns_of
-from audit_ledger.domain.entry import hasher
+from audit_ledger.domain.entry import hasher, page_hasher
 from audit_ledger.domain.finding import Finding, Findings, Kind
+from audit_ledger.domain.shapes import Shapes
 from audit_ledger.domain.tree_check import TreeCheck
 
 Row = Sequence[Any]
@@ -27,6 +28,8 @@ class Walk:
 
     def __init__(self, stream: str, *, since: int, previous: bytes, tree: TreeCheck, findings: Findings) -> None:
         self._hash = hasher(stream)
+        self._hashes = page_hasher(stream)
+        self._shapes = Shapes()
         self._expected = since
         self._since = since
         self._last = previous
@@ -47,19 +50,39 @@ class Walk:
         return self._last
 
     def feed(self, rows: Sequence[Row]) -> None:
-        """Check a page of rows."""
-        entry_hash, leaves = self._hash, self._tree.leaves
+        """Check a page of rows: at once if nothing is wrong with their places and hashes, else one by one."""
+        fields = list(zip(*rows, strict=True))
+        if rows and self._is_whole(*fields[:5]):
+            self._tree.leaves.extend(fields[2])
+            self._last, self._expected, self._is_linked = fields[3][-1], fields[0][-1] + 1, True
+            agree = self._shapes.agree
+            for place, (payload, columns) in enumerate(zip(fields[4], zip(*fields[5:], strict=True), strict=True)):
+                if not agree(payload, columns):
+                    self._check_content(rows[place])
+        else:
+            self._feed_singly(rows)
+        self._tree.grow()
+
+    def _is_whole(
+        self, seqs: Sequence[int], times: Sequence[int], previous: Sequence[bytes], stored: Sequence[bytes],
+        payloads: Sequence[bytes],
+    ) -> bool:
+        """Tell whether the page follows in place and chain and every entry is what its hash says."""
+        return (
+            seqs == tuple(range(self._expected, self._expected + len(seqs)))
+            and previous == (self._last, *stored[:-1])
+            and self._hashes(previous, seqs, times, payloads) == list(stored)
+        )
+
+    def _feed_singly(self, rows: Sequence[Row]) -> None:
         for row in rows:
             seq, at, previous, stored, payload = row[:5]
-            if seq == self._expected and previous == self._last and entry_hash(previous, seq, at, payload) == stored:
-                leaves.append(previous)
+            if seq == self._expected and previous == self._last and self._hash(previous, seq, at, payload) == stored:
+                self._tree.leaves.append(previous)
                 self._last, self._expected, self._is_linked = stored, seq + 1, True
-                event = _parsed(payload)
-                if columns_of(event) != row[5:] or not is_canonical(payload, event):
-                    self._name_columns(row, event)
+                self._check_content(row)
             else:
                 self._doubt(row)
-        self._tree.grow()
 
     def finish(self) -> None:
         """Give the last leaf to the tree and decide where displaced rows came from."""
@@ -97,7 +120,7 @@ class Walk:
 
     def _testify(self, row: Row) -> None:
         """The row is true to itself: what it commits to stands for the entry before it."""
-        seq, _, previous, _, payload = row[:5]
+        seq, previous = row[0], row[2]
         if self._is_linked and previous != self._last:
             self._findings.add(Finding(
                 Kind.BROKEN_CHAIN, max(seq - 1, 0), max(seq - 1, 0),
@@ -106,9 +129,7 @@ class Walk:
             ))
         self._tree.leaves.append(previous)
         self._is_linked = True
-        event = _parsed(payload)
-        if columns_of(event) != tuple(row[5:]) or not is_canonical(payload, event):
-            self._name_columns(row, event)
+        self._check_content(row)
 
     def _suspect(self, row: Row) -> None:
         """The row is not what its hash says: find out how, and believe its successor about it."""
@@ -131,6 +152,15 @@ class Walk:
 
     def _moved(self, row: Row, origin: int) -> Finding:
         return _found(Kind.REORDERED, row, f"the entry stored at {row[0]} was sealed as entry {origin}")
+
+    def _check_content(self, row: Row) -> None:
+        """The bytes are the sealed ones: hold the query columns and the form of the JSON against them."""
+        payload = row[4]
+        event = _parsed(payload)
+        if columns_of(event) == tuple(row[5:]) and is_canonical(payload, event):
+            self._shapes.learn(payload, event)
+        else:
+            self._name_columns(row, event)
 
     def _name_columns(self, row: Row, event: Any) -> None:  # noqa: ANN401 - any JSON value
         derived, stored = columns_of(event), Columns(*row[5:])
