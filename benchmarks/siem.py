@@ -63,7 +63,7 @@ def _event(seq: int) -> Event:
 
 
 def _windows_lines() -> list[bytes]:
-    """Return the regression events again and again, each time with another record number and time."""
+    """Return the regression events again and again, each time with other numbers, times and a longer command line."""
     decoder, records = json.JSONDecoder(), []
     for path in sorted((VECTORS / "regression_data").rglob("*.json")):
         text = path.read_text().strip()
@@ -71,14 +71,18 @@ def _windows_lines() -> list[bytes]:
             record, end = decoder.raw_decode(text)
             records.append(record)
             text = text[end:].lstrip()
-    return [_stamped(records[number % len(records)], number) for number in range(WINDOWS_EVENTS)]
+    return [_varied(records[number % len(records)]["Event"], number) for number in range(WINDOWS_EVENTS)]
 
 
-def _stamped(record: dict[str, Any], number: int) -> bytes:
-    system = record["Event"]["System"]
-    system["EventRecordID"] = number
-    system["TimeCreated"]["#attributes"]["SystemTime"] = to_iso(START_US + number * 1000)
-    return orjson.dumps(record)
+def _varied(envelope: dict[str, Any], number: int) -> bytes:
+    """Vary what varies in the field, so that nothing remembered from one event to the next flatters the figure."""
+    system, data, moment = envelope["System"], envelope.get("EventData") or {}, to_iso(START_US + number * 1000)
+    system |= {"EventRecordID": number, "TimeCreated": {"#attributes": {"SystemTime": moment}}}
+    varied = {name: f"{value[:24]}{number:014x}" for name, value in data.items() if name.endswith("Guid")}
+    varied |= {name: number for name in data if name.endswith("ProcessId")}
+    varied |= {name: moment for name in data if name.endswith("UtcTime")}
+    varied |= {name: f"{value} {number}" for name, value in data.items() if name.endswith("CommandLine")}
+    return orjson.dumps({"Event": envelope | {"EventData": data | varied}})
 
 
 def _sigmahq(engine: Engine, lines: list[bytes]) -> float:

@@ -51,6 +51,7 @@ _FLAGS = {
     SigmaRegularExpressionFlag.MULTILINE: "m",
     SigmaRegularExpressionFlag.DOTALL: "s",
 }
+_PLACEHOLDERS = "the modifier `expand` (placeholders) is not supported"
 _ANY, _ONE = SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE
 _MERGED: dict[str, Callable[[tuple[str, ...]], patterns.Predicate]] = {
     "contains": patterns.contains, "startswith": patterns.starts, "endswith": patterns.ends,
@@ -140,8 +141,7 @@ class _Compiler:
         return self.any_of(parts + [self.visit(arg, depth + 1) for arg in others])
 
     def _holds(self, field: str, how: str, texts: tuple[str, ...]) -> _Part:
-        return self.leaf(
-            patterns.satisfies(field, _MERGED[how](texts)), needs.clues(field, How.HOLDS, texts))
+        return self.leaf(patterns.satisfies(field, _MERGED[how](texts)), needs.clues(field, How(how), texts))
 
     def _question(self, field: str, value: Any) -> _Part:  # noqa: ANN401 - pySigma's values have no useful base
         if isinstance(value, SigmaExpansion):
@@ -199,7 +199,7 @@ def _wildcard_piece(part: Any, *, lower: bool) -> str:  # noqa: ANN401 - a str, 
         return ".*"
     if part is _ONE:
         return "."
-    raise RuleRefusedError("the modifier `expand` (placeholders) is not supported")
+    raise RuleRefusedError(_PLACEHOLDERS)
 
 
 def _keyword(value: Any) -> patterns.Predicate:  # noqa: ANN401 - pySigma's values have no useful base
@@ -223,7 +223,22 @@ def _cased(field: str, value: SigmaCasedString) -> Test:
 
 
 def _wild(field: str, value: SigmaString) -> Test:
-    return patterns.satisfies(field, patterns.matches(f"(?s)^{_wildcard_pattern(value, lower=True)}$"))
+    if _ONE in value.s:
+        return patterns.satisfies(field, patterns.matches(f"(?s)^{_wildcard_pattern(value, lower=True)}$"))
+    return patterns.satisfies(field, patterns.in_order(_between_wildcards(value)))
+
+
+def _between_wildcards(value: SigmaString) -> tuple[str, ...]:
+    """Return the runs between the wildcards, in lower case; the first and the last may be empty."""
+    runs = [""]
+    for part in value.s:
+        if isinstance(part, str):
+            runs[-1] += part.lower()
+        elif part is _ANY:
+            runs.append("")
+        else:
+            raise RuleRefusedError(_PLACEHOLDERS)
+    return tuple(runs)
 
 
 def _compare(field: str, value: SigmaCompareExpression) -> Test:

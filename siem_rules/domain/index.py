@@ -1,24 +1,21 @@
 """Which rules could match an event: by log source, then by evidence, so that most events meet no rule at all.
 
 Rules are filed under the literals they pin (`event.action`, `Channel`, `EventID`...), one level a field. What shares
-a place there is told apart by a *shelf*: each of its rules waits for its rarest need (see `needs`), and one dictionary
-look-up and one Aho-Corasick pass a field find all rules whose need an event meets. The index only ever leaves out
-rules that cannot match; whoever is found is still asked.
+a place there is told apart by a *shelf*: each of its rules waits for its rarest need (see `needs`), and one search
+over the values in question finds all rules whose need an event meets. The index only ever leaves out rules that
+cannot match; whoever is found is still asked.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-from ahocorasick_rs import AhoCorasick
 
 from siem_rules.domain.needs import Clue, How, Need, pins, weight
 from siem_rules.domain.rule import BaseRule, Rule
-from siem_rules.domain.view import Text, View
+from siem_rules.domain.value_search import ValueSearch, anchored
+from siem_rules.domain.view import Text, View, texts_of
 
 ACTION = "event.action"
 _LEVELS = (ACTION, "Channel", "event.module", "EventID")
-_NONE: tuple[int, ...] = ()
 
 Filed = tuple[Rule, BaseRule]
 
@@ -104,65 +101,36 @@ def _place(filed: Sequence[Filed], numbers: Iterable[int], level: int) -> _Place
     })
 
 
-@dataclass(frozen=True, slots=True)
-class _Probe:
-    """How one field is searched: whole values in a dictionary, parts by one automaton, presence by looking."""
-
-    field: str
-    present: tuple[int, ...]
-    equals: Mapping[str, tuple[int, ...]]
-    automaton: AhoCorasick | None
-    holders: tuple[tuple[int, ...], ...]
-
-    def find(self, view: View, found: set[int]) -> None:
-        text = view.text(self.field)
-        if self.present and view.raw(self.field) is not None:
-            found.update(self.present)
-        if text.__class__ is str:
-            self.search(text, found)  # type: ignore[arg-type]  # the line above
-        elif text is not None:
-            for one in text:
-                self.search(one, found)
-
-    def search(self, text: str, found: set[int]) -> None:
-        if text in self.equals:
-            found.update(self.equals[text])
-        if self.automaton is None:
-            return
-        try:
-            hits = self.automaton.find_matches_as_indexes(text, overlapping=True)
-        except UnicodeEncodeError:  # half a surrogate pair: the automaton reads UTF-8, the rules need not
-            found.update(*self.holders)
-            return
-        for hit in hits:
-            found.update(self.holders[hit[0]])
-
-
 class _Shelf:
-    """Rules of one log source, each waiting for its rarest need."""
+    """Rules of one log source, each waiting for its rarest need; a search over the values in question finds them."""
 
-    __slots__ = ("_always", "_anywhere", "_names", "_probes")
+    __slots__ = ("_always", "_everywhere", "_fields", "_names", "_present", "_search")
 
     def __init__(self, filed: Sequence[Filed], numbers: Sequence[int]) -> None:
-        waiting, always = _waiting(filed, numbers)
-        fields = sorted({clue.field for clue in waiting if clue.how is not How.ANYWHERE})
-        self._always = frozenset(always)
-        self._probes = tuple(_probe(field, waiting) for field in fields)
-        self._names = frozenset(name for field in fields for name in (field, field.split(".")[0]))
-        anywhere = {clue: there for clue, there in waiting.items() if clue.how is How.ANYWHERE}
-        self._anywhere = _probe("", anywhere) if anywhere else None
+        waiting, self._always = _waiting(filed, numbers)
+        self._present = tuple((clue.field, there) for clue, there in waiting.items() if clue.how is How.PRESENT)
+        searched = [clue for clue in waiting if clue.how is not How.PRESENT]
+        self._everywhere = any(clue.how is How.ANYWHERE for clue in searched)
+        self._fields = tuple(sorted({clue.field for clue in searched}))
+        self._names = frozenset(name for clue in waiting for name in (clue.field, clue.field.split(".")[0]))
+        self._search = ValueSearch([(anchored(clue), waiting[clue]) for clue in searched]) if searched else None
 
     def find(self, view: View, found: set[int]) -> None:
         if self._always:
             found.update(self._always)
-        if not self._names.isdisjoint(view.event):
-            for probe in self._probes:
-                probe.find(view, found)
-        if self._anywhere is not None:
-            self._anywhere.search(view.everything(), found)
+        if not self._everywhere and self._names.isdisjoint(view.event):
+            return
+        for field, there in self._present:
+            if view.raw(field) is not None:
+                found.update(there)
+        if self._search is not None:
+            texts = texts_of(view.event.values()) if self._everywhere else view.values_at(self._fields)
+            self._search.find(texts, found)
 
 
-def _waiting(filed: Sequence[Filed], numbers: Sequence[int]) -> tuple[dict[Clue, tuple[int, ...]], list[int]]:
+def _waiting(
+    filed: Sequence[Filed], numbers: Sequence[int],
+) -> tuple[dict[Clue, tuple[int, ...]], tuple[int, ...]]:
     """Return for each clue the rules that wait for it, and the rules that need nothing."""
     seen = Counter(clue for number in numbers for clue in {clue for need in filed[number][1].needs for clue in need})
     waiting: dict[Clue, list[int]] = {}
@@ -173,7 +141,7 @@ def _waiting(filed: Sequence[Filed], numbers: Sequence[int]) -> tuple[dict[Clue,
             always.append(number)
         for clue in rarest:
             waiting.setdefault(clue, []).append(number)
-    return {clue: tuple(there) for clue, there in waiting.items()}, always
+    return {clue: tuple(there) for clue, there in waiting.items()}, tuple(always)
 
 
 def _rarest(base: BaseRule, seen: Mapping[Clue, int]) -> Need:
@@ -182,15 +150,3 @@ def _rarest(base: BaseRule, seen: Mapping[Clue, int]) -> Need:
         clue.field == level and clue.how is How.EQUALS for clue in need)}
     return min((need for need in base.needs if need not in filed), key=lambda need: weight(need, seen),
                default=frozenset())
-
-
-def _probe(field: str, waiting: Mapping[Clue, tuple[int, ...]]) -> _Probe:
-    of_field = [(clue, there) for clue, there in waiting.items() if clue.field == field]
-    held = [(clue.text, there) for clue, there in of_field if clue.how in {How.HOLDS, How.ANYWHERE}]
-    return _Probe(
-        field=field,
-        present=tuple(number for clue, there in of_field if clue.how is How.PRESENT for number in there),
-        equals={clue.text: there for clue, there in of_field if clue.how is How.EQUALS},
-        automaton=AhoCorasick([text for text, _ in held]) if held else None,
-        holders=tuple(there for _, there in held),
-    )

@@ -14,14 +14,16 @@ class How(StrEnum):
     """In what way a clue shows."""
 
     EQUALS = "equals"
-    HOLDS = "holds"
+    STARTS = "startswith"
+    ENDS = "endswith"
+    HOLDS = "contains"
     PRESENT = "present"
     ANYWHERE = "anywhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """One value of `field`, in lower case, equals or holds `text`, or is there; ANYWHERE: in any value of the event."""
+    """One value of `field`, in lower case, stands so to `text`, or is there; ANYWHERE: any value holds it."""
 
     field: str
     how: How
@@ -81,6 +83,8 @@ def _held(length: int) -> float:
 
 _WEIGHTS = {
     How.EQUALS: lambda _: 0.01,
+    How.STARTS: _held,
+    How.ENDS: _held,
     How.HOLDS: _held,
     How.PRESENT: lambda _: 0.5,
     How.ANYWHERE: lambda length: 1 + _held(length),

@@ -5,6 +5,7 @@ when one of its elements does. Null, an empty list and a missing field are the s
 """
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -28,8 +29,9 @@ class View:
         """Return the value in lower case, a tuple for a list, None when there is none."""
         found: Text = self._texts.get(path, _UNSEEN)
         if found is _UNSEEN:
-            value = lookup(self.event, path)
-            found = self._texts[path] = value.lower() if value.__class__ is str else text_of(value)
+            value = self.event.get(path)
+            found = value.lower() if value.__class__ is str else text_of(lookup(self.event, path))
+            self._texts[path] = found
         return found
 
     def raw(self, path: str) -> Any:  # noqa: ANN401 - JSON is any JSON value
@@ -39,10 +41,22 @@ class View:
             found = self._raw[path] = lookup(self.event, path)
         return found
 
+    def values_at(self, paths: tuple[str, ...]) -> list[str]:
+        """Return the values at these paths as text, their case kept or not."""
+        event = self.event
+        found: list[str] = []
+        for path in paths:
+            value = event.get(path)
+            if value.__class__ is str:
+                found.append(value)
+            elif (text := self.text(path)) is not None:
+                found.extend((text,) if isinstance(text, str) else text)
+        return found
+
     def everything(self) -> str:
         """Return every scalar of the event, one a line, in lower case: what keywords search."""
         if self._everything is None:
-            self._everything = "\n".join(leaves(self.event)).lower()
+            self._everything = "\n".join(texts_of(self.event.values())).lower()
         return self._everything
 
 
@@ -91,12 +105,14 @@ def storable(text: str) -> str:
     return f"{clean[:MAX_KEPT_CHARS - 65]}#{hashlib.sha256(clean.encode()).hexdigest()}"
 
 
-def leaves(section: dict[str, Any]) -> list[str]:
-    """Return every scalar below a section as text, its case kept."""
+def texts_of(values: Iterable[Any]) -> list[str]:
+    """Return every scalar among and below the values as text, its case kept."""
     found: list[str] = []
-    for value in section.values():
+    for value in values:
         if value.__class__ is str:
             found.append(value)
+        elif value.__class__ is int:
+            found.append(str(value))
         elif value is not None:
             _collect(value, found)
     return found
@@ -104,11 +120,8 @@ def leaves(section: dict[str, Any]) -> list[str]:
 
 def _collect(value: Any, found: list[str]) -> None:  # noqa: ANN401 - JSON is any JSON value
     if isinstance(value, dict):
-        found.extend(leaves(value))
+        found.extend(texts_of(value.values()))
     elif isinstance(value, list):
-        for item in value:
-            _collect(item, found)
-    elif value.__class__ is str:
-        found.append(value)
+        found.extend(texts_of(value))
     elif isinstance(text := text_of(value), str):
         found.append(text)
