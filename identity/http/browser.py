@@ -133,7 +133,11 @@ class BrowserRoutes:
 
     async def style(self, _: Request) -> Response:
         """Serve the style sheet."""
-        return self._pages.style()
+        return self._pages.static("style.css")
+
+    async def mark(self, _: Request) -> Response:
+        """Serve the icon."""
+        return self._pages.static("mark.svg")
 
     async def _resume(self, request: Request, query: str, cookie: str | None,
                       asked_at_us: int | None) -> Response:

@@ -45,6 +45,7 @@ def _browser(routes: BrowserRoutes) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/logout", "logout.page", routes.logout_page),
         Endpoint("POST", "/logout", "logout.submit", routes.logout, max_body=MAX_FORM),
         Endpoint("GET", "/identity/style.css", "login.page", routes.style),
+        Endpoint("GET", "/identity/mark.svg", "login.page", routes.mark),
     )
 
 

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from identity.domain.redirect_uris import origin_of
 
 _CACHE_STYLE = "public, max-age=86400"
+_STATIC_TYPES = {"style.css": "text/css", "mark.svg": "image/svg+xml"}
 
 
 class Pages:
@@ -17,7 +18,8 @@ class Pages:
         self._base = base
         self._environment = Environment(loader=PackageLoader("identity.http", "templates"), autoescape=True,
                                         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        self._style = (files("identity.http") / "static" / "style.css").read_bytes()
+        folder = files("identity.http") / "static"
+        self._static = {name: (folder / name).read_bytes() for name in _STATIC_TYPES}
 
     def render(self, template: str, *, status: int = 200, form_target: str | None = None,
                **values: object) -> HTMLResponse:
@@ -25,9 +27,9 @@ class Pages:
         text = self._environment.get_template(template).render(base=self._base, **values)
         return HTMLResponse(text, status, headers=page_headers(form_target))
 
-    def style(self) -> Response:
-        """Return the style sheet."""
-        return Response(self._style, media_type="text/css",
+    def static(self, name: str) -> Response:
+        """Return the style sheet or the icon."""
+        return Response(self._static[name], media_type=_STATIC_TYPES[name],
                         headers={"Cache-Control": _CACHE_STYLE, "X-Content-Type-Options": "nosniff"})
 
 

@@ -47,7 +47,7 @@ async def test_a_viewer_sees_the_chart_and_no_more(browser: Browser, instance: I
     page = await browser.new_page()
     complaints = await _sign_in(page, instance, "vera.viewer")
 
-    await expect(page.locator("#load-chart[data-ready=true] svg")).to_be_visible()
+    await expect(page.locator("#load-chart[data-ready=true] canvas")).to_be_visible()
     await expect(page.locator("#load-state")).to_contain_text("hours")
     assert complaints == []
     await page.get_by_role("link", name="Ledger").click()
@@ -88,7 +88,7 @@ async def test_a_refusal_is_explained(browser: Browser, instance: Instance) -> N
     await page.goto(f"{instance.console}/ledger")
     await page.get_by_role("link", name="Why was I refused?").click()
 
-    await expect(page.get_by_role("heading", name="Why was I refused?")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Why was this refused?")).to_be_visible()
     await expect(page.get_by_text("ledger.read")).to_be_visible()
 
 
@@ -96,7 +96,7 @@ async def test_the_console_fits_a_phone(browser: Browser, instance: Instance) ->
     page = await browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
     await _sign_in(page, instance, "vera.viewer")
 
-    await expect(page.locator("#load-chart[data-ready=true] svg")).to_be_visible()
+    await expect(page.locator("#load-chart[data-ready=true] canvas")).to_be_visible()
     overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
     assert overflow <= 0
