@@ -77,4 +77,5 @@ def load_settings(**given: Any) -> Settings:  # noqa: ANN401 - command-line valu
     except ValidationError as cause:
         first = cause.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
-        raise ConfigurationError(f"the setting {name} is unusable: {first['msg']}") from cause
+        why = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"the setting {name} is unusable: {why}") from cause

@@ -68,7 +68,7 @@ async def _run(  # noqa: PLR0913 - what one start consists of
     async with _database(settings, home) as url, assembled(settings, home, url) as product:
         await product.first_start(screen, demo=demo)
         async with console_application(settings, home) as web:
-            listeners = [Listener(product.gateway(), gateway, StrictProtocol), Listener(web, console)]
+            listeners = [Listener(product.gateway(), gateway, StrictProtocol), Listener(web, console, StrictProtocol)]
             serving = asyncio.create_task(serve(listeners, stop))
             product.start_background()
             _tell_ready(settings, screen)
@@ -78,7 +78,7 @@ async def _run(  # noqa: PLR0913 - what one start consists of
 
 async def _run_console(settings: Settings, home: Home, bound: socket.socket) -> None:
     async with console_application(settings, home) as web:
-        await serve([Listener(web, bound)], _stop_event())
+        await serve([Listener(web, bound, StrictProtocol)], _stop_event())
 
 
 def _stop_event() -> asyncio.Event:

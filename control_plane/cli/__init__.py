@@ -27,7 +27,8 @@ def main() -> None:
     try:
         app()
     except GridwardenError as error:
-        Console(stderr=True).print(f"gridwarden: {error.detail}", style="red", markup=False, highlight=False)
+        Console(stderr=True).print(f"gridwarden: {error.detail}", style="red", markup=False, highlight=False,
+                                     soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

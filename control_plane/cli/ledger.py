@@ -207,7 +207,8 @@ def _cannot_check(cause: GridwardenError, *, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps({"verdict": "cannot_check", "exit_code": 5, "detail": cause.detail}))
     else:
-        Console(stderr=True).print(f"cannot check: {cause.detail}", style="red", markup=False, highlight=False)
+        Console(stderr=True).print(f"cannot check: {cause.detail}", style="red", markup=False, highlight=False,
+                                     soft_wrap=True)
     raise typer.Exit(int(Verdict.CANNOT_CHECK)) from cause
 
 

@@ -42,6 +42,9 @@ def list_rules(folder: Folder = None, *, as_json: AsJson = False) -> None:
 def check_rules(folder: Folder = None, *, as_json: AsJson = False) -> None:
     """Compile the rules of a folder and run the samples beside them; exit 1 when one fails."""
     verdicts = check(folder or shipped_rules())
+    if not verdicts:
+        typer.echo(f"there is no rule (*.yml) in {folder}: name the folder that holds your rules", err=True)
+        raise typer.Exit(1)
     if as_json:
         typer.echo(orjson.dumps([
             {"file": verdict.label, "rule": verdict.rule_id, "problems": list(verdict.problems)} for verdict in verdicts

@@ -70,6 +70,13 @@ async def test_a_head_that_two_servers_could_read_differently_is_refused(
     assert "connection: close" in answer.text.lower()
 
 
+@pytest.mark.parametrize("head", [b"Host: a\r\nHost: b", b"Host : a", b"Host: a\r\n folded: yes"])
+async def test_the_console_is_as_strict_as_the_gateway(instance: Instance, head: bytes) -> None:
+    answer = await say(instance.console, b"GET / HTTP/1.1\r\n" + head + b"\r\n\r\n")
+
+    assert answer.status == 400, answer.text
+
+
 @pytest.mark.parametrize("name", [
     "X-User", "X-User-Id", "X-Remote-User", "X-Forwarded-User", "X-Auth-Request-User", "Remote-User", "X-Roles",
     "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
