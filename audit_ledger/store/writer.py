@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable
+from itertools import chain, islice
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,18 @@ from audit_ledger.store.faults import DRIVER_ERRORS, driver_errors
 ENTRY_COLUMNS = ("stream", "seq", "recorded_at_us", "prev_hash", "entry_hash", "payload",
                  "action", "subject", "request_id", "dataset", "outcome", "event_time")
 
+_FEW = 32
+"""Up to so many rows one statement is cheaper than BEGIN, COPY, UPDATE and COMMIT."""
+
+_STORE_FEW = """WITH moved AS (
+    UPDATE audit_ledger.heads SET size = $4, entry_hash = $5 WHERE stream = $1 AND size = $2 AND entry_hash = $3
+    RETURNING stream
+), stored AS (
+    INSERT INTO audit_ledger.entries SELECT moved.stream, row.* FROM moved, unnest(
+        $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[],
+        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[]) AS row
+) SELECT count(*) FROM moved"""
+
 Sealed = tuple[Head, list[tuple[Subtree, bytes]]]
 """What a batch leads to: the new head and the subtrees it completed."""
 
@@ -25,6 +38,7 @@ class LedgerWriter:
         self._pool = pool
         self.stream = stream
         self._connection: Any = None
+        self._store_few: Any = None
 
     async def lead(self) -> Head:
         """Take the lock and return the stored head; AnotherSequencerError while somebody else holds it."""
@@ -47,6 +61,7 @@ class LedgerWriter:
             self.stream)
         found = await connection.fetchrow(
             "SELECT size, entry_hash FROM audit_ledger.heads WHERE stream = $1", self.stream)
+        self._store_few = await connection.prepare(_STORE_FEW)
         self._connection = connection
         return Head(*found)
 
@@ -55,26 +70,47 @@ class LedgerWriter:
     ) -> Sealed:
         """Store a batch after `expected`, all or nothing, and return what it led to.
 
-        `rows` is consumed while it streams to the server, so the hashing of a batch overlaps its storing; `sealed` is
-        asked when it is drained. ForkedLedgerError: the head or a position is not ours any more, nothing was stored.
-        LedgerDownError: unknown whether it was stored; take the lead again to learn it.
+        `rows` of a large batch is consumed while it streams to the server, so that hashing overlaps storing; `sealed`
+        is asked when it is drained. ForkedLedgerError: the head or a position is not ours any more, nothing was
+        stored. LedgerDownError: unknown whether it was stored; take the lead again to learn it.
         """
         connection = self._connection
         if connection is None:
             raise LedgerStoppedError
+        remaining = iter(rows)
+        few = list(islice(remaining, _FEW + 1))
         with driver_errors():
             try:
-                async with connection.transaction():
-                    await connection.copy_records_to_table(
-                        "entries", schema_name="audit_ledger", columns=ENTRY_COLUMNS, records=rows)
+                if len(few) <= _FEW:
                     head, subtrees = sealed()
-                    await self._move_head(connection, expected, head)
-                    if subtrees:
-                        await connection.copy_records_to_table(
-                            "subtrees", schema_name="audit_ledger",
-                            records=[(self.stream, place.level, place.index, held) for place, held in subtrees])
+                    if not subtrees:
+                        await self._append_few(expected, few, head)
+                        return head, subtrees
+                    return await self._append_many(connection, expected, few, lambda: (head, subtrees))
+                return await self._append_many(connection, expected, chain(few, remaining), sealed)
             except asyncpg.UniqueViolationError as cause:
                 raise ForkedLedgerError(self.stream, "a position we were about to fill is taken") from cause
+
+    async def _append_few(self, expected: Head, rows: list[tuple[Any, ...]], head: Head) -> None:
+        """One statement, which is its own transaction: one round trip."""
+        fields = list(zip(*rows, strict=True))[1:]
+        moved = await self._store_few.fetchval(
+            self.stream, expected.size, expected.entry_hash, head.size, head.entry_hash, *fields)
+        if moved != 1:
+            raise self._head_moved(expected)
+
+    async def _append_many(
+        self, connection: Any, expected: Head, rows: Iterable[tuple[Any, ...]], sealed: Callable[[], Sealed],  # noqa: ANN401 - asyncpg
+    ) -> Sealed:
+        async with connection.transaction():
+            await connection.copy_records_to_table(
+                "entries", schema_name="audit_ledger", columns=ENTRY_COLUMNS, records=rows)
+            head, subtrees = sealed()
+            await self._move_head(connection, expected, head)
+            if subtrees:
+                await connection.copy_records_to_table(
+                    "subtrees", schema_name="audit_ledger",
+                    records=[(self.stream, place.level, place.index, held) for place, held in subtrees])
         return head, subtrees
 
     async def _move_head(self, connection: Any, expected: Head, head: Head) -> None:  # noqa: ANN401 - asyncpg
@@ -83,7 +119,10 @@ class LedgerWriter:
             "WHERE stream = $1 AND size = $2 AND entry_hash = $3",
             self.stream, expected.size, expected.entry_hash, head.size, head.entry_hash)
         if moved != "UPDATE 1":
-            raise ForkedLedgerError(self.stream, f"its head is not entry {expected.size - 1} any more")
+            raise self._head_moved(expected)
+
+    def _head_moved(self, expected: Head) -> ForkedLedgerError:
+        return ForkedLedgerError(self.stream, f"its head is not entry {expected.size - 1} any more")
 
     async def store_checkpoint(self, size: int, at_us: int, note: bytes) -> None:
         """Store a signed checkpoint; the first one of a size stays."""
@@ -94,7 +133,7 @@ class LedgerWriter:
 
     async def release(self) -> None:
         """Give lock and connection back; a connection that cannot say goodbye is closed, which frees the lock too."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._store_few = self._connection, None, None
         if connection is None:
             return
         try:
