@@ -89,7 +89,7 @@ async def test_a_refusal_is_explained(browser: Browser, instance: Instance) -> N
     await page.get_by_role("link", name="Why was I refused?").click()
 
     await expect(page.get_by_role("heading", name="Why was this refused?")).to_be_visible()
-    await expect(page.get_by_text("ledger.read")).to_be_visible()
+    await expect(page.get_by_role("code").filter(has_text="ledger.read")).to_be_visible()
 
 
 async def test_the_console_fits_a_phone(browser: Browser, instance: Instance) -> None:
