@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from control_plane.cli.person import Person
+from control_plane.cli.person import GatewaySilentError, Person
 from shared_kernel.clock import SystemClock, to_iso
 from shared_kernel.ids import uuid7
 from tests.end_to_end.configured import Configured, configured, signed_in, until
@@ -101,6 +101,29 @@ async def test_a_database_whose_connections_die_is_found_again_and_loses_nothing
                               text=True, check=False)
     assert verified.returncode in {0, 3}, verified.stdout + verified.stderr
     await operator.__aexit__(None, None, None)
+
+
+async def test_asked_to_stop_under_load_it_ends_what_it_began(fragile: Configured) -> None:
+    """Runs last on this instance."""
+    operator = await signed_in(fragile, "orhan.operator")
+    process, told_before = fragile._process, len(fragile.log.read_text())
+    assert process is not None
+    statuses: set[int] = set()
+
+    async def send() -> None:
+        with contextlib.suppress(GatewaySilentError):
+            while True:
+                statuses.add((await operator.ask("POST", "/api/v1/ingest/meter", body=_reading())).status_code)
+
+    senders = [asyncio.create_task(send()) for _ in range(IN_FLIGHT)]
+    await asyncio.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    await asyncio.gather(*senders)
+    code = await asyncio.to_thread(process.wait, 20)
+    await operator.__aexit__(None, None, None)
+
+    assert (code, statuses) == (0, {201})
+    assert "Traceback" not in fragile.log.read_text()[told_before:]
 
 
 # ------------------------------------------------------------------------------------------------------------- OPA
