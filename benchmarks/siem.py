@@ -42,11 +42,13 @@ async def measure(url: str) -> list[Metric]:  # noqa: ARG001 - every group is as
 def _own() -> float:
     """Judge a day's mix: nine in ten are decisions no rule names, one a login or a data access."""
     engine = Engine(RuleFolders([shipped_rules()]).read().rules, Lateness())
-    events = [SealedEvent(seq, START_US + seq * 1000, _event(seq)) for seq in range(EVENTS)]
-    begun = time.process_time()
+    spent = 0.0
     for first in range(0, EVENTS, BATCH):
-        engine.observe("ledger", events[first:first + BATCH])
-    return EVENTS / (time.process_time() - begun)
+        batch = [SealedEvent(seq, START_US + seq * 1000, _event(seq)) for seq in range(first, first + BATCH)]
+        begun = time.process_time()
+        engine.observe("ledger", batch)
+        spent += time.process_time() - begun
+    return EVENTS / spent
 
 
 def _event(seq: int) -> Event:

@@ -7,6 +7,7 @@ caller cannot keep what it returned, the engine is to be thrown away and restore
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from shared_kernel.events import SealedEvent
 from siem_rules.domain.alert import MAX_EVIDENCE, Alert, correlation_alert, single_alert, slot_key
@@ -26,8 +27,7 @@ _FACTS = ("user.name", "user.id", "source.ip")
 GroupKey = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A member and the group it belongs to: one row of correlation state."""
 
     correlation: str
@@ -130,6 +130,8 @@ class Engine:
             at_us = time_of(event, sealed, lateness_us)
             if latest is None or at_us > latest:
                 latest = at_us
+            if self._index.passes_by(event):
+                continue
             view = View(event)
             candidates = self._candidates(view)
             if candidates:
@@ -197,12 +199,11 @@ class Engine:
             return
         parents = self._feeds.get((correlation.rule_id, correlation.name), ())
         each = correlation.profile is not None and correlation.profile.target is not None
-        plain = slot_key(correlation, source, group, target=None, at_us=end_us)
-        if not parents and not each and plain in self.state.fired:
+        if not parents and not each and slot_key(
+                correlation, source, group, target=None, at_us=end_us) in self.state.fired:
             return
         for done in completions(correlation, end_us, window.window(end_us, correlation.span_us)):
-            key = plain if done.target is None else slot_key(
-                correlation, source, group, target=done.target, at_us=end_us)
+            key = slot_key(correlation, source, group, target=done.target, at_us=end_us)
             if correlation.profile is not None and key not in self.state.fired:
                 self.state.fired[key] = (end_us // correlation.span_us + 1) * correlation.span_us
                 self._findings.alerts.append(correlation_alert(

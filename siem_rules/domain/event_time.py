@@ -51,9 +51,10 @@ class EventTimes:
     def _read(self, text: str) -> int:
         if len(text) != 27 or text[26] != "Z" or text[19] != ".":  # noqa: PLR2004 - the length of 2026-11-21T07:00:00.000000Z
             return from_iso(text)
-        second = self._seconds.get(text[:19])
+        whole = text[:19]
+        second = self._seconds.get(whole)
         if second is None:
             if len(self._seconds) >= _MAX_REMEMBERED_SECONDS:
                 self._seconds.clear()
-            second = self._seconds[text[:19]] = from_iso(text[:19] + "Z")
+            second = self._seconds[whole] = from_iso(f"{whole}Z")
         return second + int(text[20:26])

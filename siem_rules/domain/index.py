@@ -8,6 +8,7 @@ cannot match; whoever is found is still asked.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from siem_rules.domain.needs import Clue, How, Need, pins, weight
 from siem_rules.domain.rule import BaseRule, Rule
@@ -26,6 +27,15 @@ class RuleIndex:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._filed: list[Filed] = [(rule, base) for rule in rules for base in rule.bases]
         self._root = _place(self._filed, range(len(self._filed)), 0)
+        named = [pins(base.needs, ACTION) for _, base in self._filed]
+        self._actions = None if None in named else frozenset(action for pinned in named for action in pinned or ())
+
+    def passes_by(self, event: dict[str, Any]) -> bool:
+        """Tell at a glance that no rule can match: every rule names an action, and none names this event's."""
+        section = event.get("event")
+        action = section.get("action") if section.__class__ is dict else None
+        return (self._actions is not None and action.__class__ is str and action.lower() not in self._actions
+                and ACTION not in event)
 
     def candidates(self, view: View) -> list[Filed]:
         """Return the rules whose needs the event may meet, in the order they were loaded."""
@@ -40,9 +50,7 @@ class RuleIndex:
         return self._named(found)
 
     def _named(self, found: set[int]) -> list[Filed]:
-        if len(found) > 1:
-            return [self._filed[number] for number in sorted(found)]
-        return [self._filed[number] for number in found]
+        return [self._filed[number] for number in sorted(found)] if found else []
 
 
 class _Place:
@@ -58,7 +66,7 @@ class _Place:
         for field, places in self._below:
             text = view.text(field)
             if text.__class__ is str:
-                place = places.get(text)  # type: ignore[arg-type]  # the line above
+                place = places.get(text)
                 if place is not None:
                     place.find(view, found)
             elif text is not None:

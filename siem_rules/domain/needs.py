@@ -5,7 +5,7 @@ has several needs, and each of them must be met. A need is never more than neces
 match, an event with it still may not. `not` needs nothing, so it says nothing here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,7 +81,7 @@ def _held(length: int) -> float:
     return float(max(0.002, 0.5 * 0.8**length))
 
 
-_WEIGHTS = {
+_WEIGHTS: Mapping[How, Callable[[int], float]] = {
     How.EQUALS: lambda _: 0.01,
     How.STARTS: _held,
     How.ENDS: _held,

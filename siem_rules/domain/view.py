@@ -29,9 +29,8 @@ class View:
         """Return the value in lower case, a tuple for a list, None when there is none."""
         found: Text = self._texts.get(path, _UNSEEN)
         if found is _UNSEEN:
-            value = self.event.get(path)
-            found = value.lower() if value.__class__ is str else text_of(lookup(self.event, path))
-            self._texts[path] = found
+            value = lookup(self.event, path)
+            found = self._texts[path] = value.lower() if value.__class__ is str else text_of(value)
         return found
 
     def raw(self, path: str) -> Any:  # noqa: ANN401 - JSON is any JSON value
@@ -62,11 +61,11 @@ class View:
 
 def lookup(event: dict[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON is any JSON value
     """Return what stands at a dotted path; a path through a list collects from each of its objects."""
-    if path in event:
-        node = event[path]
-    else:
-        node = event
-        for part in _parts(path):
+    node = event.get(path)
+    if node is None and path not in event:
+        first, *others = _parts(path)
+        node = event.get(first)
+        for part in others:
             if node.__class__ is dict:
                 node = node.get(part)
             elif node.__class__ is list:

@@ -11,7 +11,7 @@ window may still change while late events come in, and the set of slots with a c
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from operator import attrgetter
@@ -80,13 +80,17 @@ class Group:
         """Tell that nothing is remembered."""
         return not self._members
 
-    def ends(self, member: Member, span_us: int) -> Iterator[int]:
-        """Yield the times at which a window that `member` belongs to ends, each once."""
-        position = bisect_left(self._members, member.at_us, key=_time)
-        while position < len(self._members) and self._members[position].at_us <= member.at_us + span_us:
-            end_us = self._members[position].at_us
-            yield end_us
-            position = bisect_right(self._members, end_us, lo=position, key=_time)
+    def ends(self, member: Member, span_us: int) -> list[int]:
+        """Return the times at which a window that `member` belongs to ends, each once."""
+        members = self._members
+        if members[-1].at_us == member.at_us:
+            return [member.at_us]
+        found: list[int] = []
+        position = bisect_left(members, member.at_us, key=_time)
+        while position < len(members) and members[position].at_us <= member.at_us + span_us:
+            found.append(members[position].at_us)
+            position = bisect_right(members, found[-1], lo=position, key=_time)
+        return found
 
     def reaches(self, correlation: Correlation, end_us: int) -> bool:
         """Tell cheaply that the window ending at a time may fulfil the correlation: enough events, unless it sums."""
@@ -95,13 +99,17 @@ class Group:
             return True
         if len(self._members) < fewest:
             return False
-        end = bisect_right(self._members, end_us, key=_time)
+        end = self._end(end_us)
         return end >= fewest and self._members[end - fewest].at_us >= end_us - correlation.span_us
 
     def window(self, end_us: int, span_us: int) -> list[Member]:
         """Return the members of the window that ends at a time."""
-        begin = bisect_left(self._members, end_us - span_us, key=_time)
-        return self._members[begin:bisect_right(self._members, end_us, lo=begin, key=_time)]
+        return self._members[bisect_left(self._members, end_us - span_us, key=_time):self._end(end_us)]
+
+    def _end(self, end_us: int) -> int:
+        """Return how many members are not after a time; mostly that is all of them."""
+        members = self._members
+        return len(members) if members[-1].at_us <= end_us else bisect_right(members, end_us, key=_time)
 
     def _drop(self, count: int) -> None:
         for member in self._members[:count]:
