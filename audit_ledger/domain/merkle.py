@@ -6,13 +6,15 @@ A *perfect* subtree (level, index) covers the 2^level leaves from index * 2^leve
 needs is a short row of perfect subtrees folded from the right.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 
 EMPTY_ROOT = sha256(b"").digest()
 TILE_HEIGHT = 8
 _TILE = 1 << TILE_HEIGHT
+_NO_TILES: Mapping[int, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,19 @@ class Frontier:
         """Return a frontier that grows on its own."""
         return Frontier(self.size, self.peaks.copy())
 
-    def extend(self, leaves: Sequence[bytes]) -> list[tuple[Subtree, bytes]]:
-        """Append leaf hashes; return the perfect subtrees of height 8, 16, ... that they completed."""
+    def extend(
+        self, leaves: Sequence[bytes], tiles: Mapping[int, bytes] = _NO_TILES,
+    ) -> list[tuple[Subtree, bytes]]:
+        """Append leaf hashes; return the perfect subtrees of height 8, 16, ... that they completed.
+
+        `tiles`: roots of subtrees of height 8 by their index, where somebody has computed them from these leaves.
+        """
         done: list[tuple[Subtree, bytes]] = []
         at, count = 0, len(leaves)
         while at < count:
             if self.size % _TILE == 0 and count - at >= _TILE:
-                self._carry(perfect_root(leaves[at:at + _TILE]), TILE_HEIGHT, done)
+                root = tiles.get(self.size // _TILE) or perfect_root(leaves[at:at + _TILE])
+                self._carry(root, TILE_HEIGHT, done)
                 at += _TILE
             else:
                 self._carry(leaves[at], 0, done)

@@ -1,10 +1,13 @@
 """The Merkle half of a verification: leaves in, roots compared with every checkpoint on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from audit_ledger.domain.finding import Finding, Findings, Kind
 from audit_ledger.domain.merkle import Frontier, Subtree
+
+_NO_TILES: Mapping[int, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,11 @@ class TreeCheck:
         self.grow()
         self._is_lost = True
 
-    def grow(self) -> None:
-        """Take the collected leaves, stopping at each checkpoint's size to compare roots."""
+    def grow(self, tiles: Mapping[int, bytes] = _NO_TILES, /) -> None:
+        """Take the collected leaves, stopping at each checkpoint's size to compare roots.
+
+        `tiles`: roots of tiles among these leaves, where somebody has computed them.
+        """
         if self._is_first and self.leaves:
             del self.leaves[0]  # what the first entry commits to is before the walk, not a leaf of it
             self._is_first = False
@@ -55,20 +61,20 @@ class TreeCheck:
             missing = anchor.size - self._tree.size
             if missing > len(self.leaves):
                 break
-            self._take(missing)
+            self._take(missing, tiles)
             self._compare(anchor)
             self._next += 1
-        self._take(len(self.leaves))
+        self._take(len(self.leaves), tiles)
 
     def unmet(self) -> list[Anchor]:
         """Return the checkpoints beyond the last leaf."""
         return [] if self._is_lost else self._due[self._next:]
 
-    def _take(self, count: int) -> None:
+    def _take(self, count: int, tiles: Mapping[int, bytes]) -> None:
         taken = self.leaves[:count]
         del self.leaves[:count]
         if not self._is_lost:
-            self.subtrees.update(self._tree.extend(taken))
+            self.subtrees.update(self._tree.extend(taken, tiles))
 
     def _compare(self, anchor: Anchor) -> None:
         if anchor.root == self._tree.root:

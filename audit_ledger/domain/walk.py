@@ -4,8 +4,9 @@ After damage the walk resynchronises on the next entry that is true to itself. W
 best witness of entry n, so the tree takes `prev_hash` of n+1 as leaf n, and later checkpoints still say what holds.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import orjson
 
@@ -14,7 +15,6 @@ from audit_ledger.domain.columns import Columns, columns_of
 from audit_ledger.domain.entry import hasher, page_hasher
 from audit_ledger.domain.finding import Finding, Findings, Kind
 from audit_ledger.domain.shapes import Shapes
-from audit_ledger.domain.tree_check import TreeCheck
 
 Row = Sequence[Any]
 """seq, recorded_at_us, prev_hash, entry_hash, payload, then the columns in the order of `Columns`."""
@@ -23,10 +23,36 @@ _MAX_SUSPECTS = 64
 """Rows kept to find out where they were moved from; more damaged rows than that are reported as edited."""
 
 
+class Leaves(Protocol):
+    """What takes the leaves: a tree, or who keeps them for one."""
+
+    leaves: list[bytes]
+
+    def grow(self, tiles: Mapping[int, bytes] = ..., /) -> None:
+        """Take the collected leaves."""
+
+    def give_up(self) -> None:
+        """Learn that leaves are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The entries from `start` up to, not including, `stop`: walked on their own and found without any damage.
+
+    `leaves`: the hashes of the entries `start - 1` to `stop - 2`. `tiles`: the roots of tiles wholly among them.
+    """
+
+    start: int
+    stop: int
+    leaves: list[bytes]
+    last_hash: bytes
+    tiles: dict[int, bytes]
+
+
 class Walk:
     """Takes rows, keeps the running hash, the position and the findings."""
 
-    def __init__(self, stream: str, *, since: int, previous: bytes, tree: TreeCheck, findings: Findings) -> None:
+    def __init__(self, stream: str, *, since: int, previous: bytes, tree: Leaves, findings: Findings) -> None:
         self._hash = hasher(stream)
         self._hashes = page_hasher(stream)
         self._shapes = Shapes()
@@ -34,6 +60,7 @@ class Walk:
         self._since = since
         self._last = previous
         self._is_linked = True
+        self._is_undoubted = True
         self._tree = tree
         self._findings = findings
         self._suspects: list[Row] = []
@@ -48,6 +75,20 @@ class Walk:
     def last_hash(self) -> bytes:
         """The stored hash of the last entry read."""
         return self._last
+
+    @property
+    def is_undoubted(self) -> bool:
+        """Whether no row has given rise to any doubt."""
+        return self._is_undoubted
+
+    def join(self, segment: Segment) -> bool:
+        """Take a whole segment as if its rows were fed; False when it is not the continuation of what was read."""
+        if (segment.start, segment.leaves[0]) != (self._expected, self._last):
+            return False
+        self._tree.leaves.extend(segment.leaves)
+        self._last, self._expected, self._is_linked = segment.last_hash, segment.stop, True
+        self._tree.grow(segment.tiles)
+        return True
 
     def feed(self, rows: Sequence[Row]) -> None:
         """Check a page of rows: at once if nothing is wrong with their places and hashes, else one by one."""
@@ -95,6 +136,7 @@ class Walk:
             self._findings.add(self._moved(row, origin) if origin is not None else _edited(row))
 
     def _doubt(self, row: Row) -> None:
+        self._is_undoubted = False
         seq, at, previous, stored, payload = row[:5]
         if seq < self._expected:
             self._findings.add(_found(Kind.DUPLICATE, row, f"position {seq} is taken twice"))
@@ -160,6 +202,7 @@ class Walk:
         if columns_of(event) == tuple(row[5:]) and is_canonical(payload, event):
             self._shapes.learn(payload, event)
         else:
+            self._is_undoubted = False
             self._name_columns(row, event)
 
     def _name_columns(self, row: Row, event: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -5,7 +5,9 @@
 3. the checkpoints outside: signature, and none gone from inside    6. the stored tree nodes    7. head and length
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -21,13 +23,27 @@ from audit_ledger.domain.tree_check import Anchor, TreeCheck
 from audit_ledger.domain.walk import Walk
 from audit_ledger.service.prover import Prover
 from audit_ledger.store.reader import LedgerReader
-from audit_ledger.store.snapshot import Snapshot
+from audit_ledger.store.segments import Source, Stretch, segments
+from audit_ledger.store.snapshot import LAST_POSITION, Snapshot
 from shared_kernel.clock import Clock
 
 Progress = Callable[[int, int], None]
 """Called with (entries done, entries in all)."""
 
 STALE_AFTER_S = 900
+WORTH_PROCESSES = 50_000
+"""Fewer entries are verified before other processes have started."""
+MAX_DAMAGED = 64
+"""Damaged stretches are read twice; with more of them, and with endless empty ones, the others are of no help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """How many processes walk a ledger that has at least `from_entries`, and how many entries each takes at a time."""
+
+    processes: int = min(2, os.cpu_count() or 1)
+    from_entries: int = WORTH_PROCESSES
+    segment_rows: int = 8_192
 
 
 @dataclass(slots=True)
@@ -44,8 +60,9 @@ class Verifier:
 
     def __init__(  # noqa: PLR0913 - an auditor's whole equipment
         self, reader: LedgerReader, clock: Clock, *, key: VerifierKey | None, outside: LedgerFolder | None,
-        page_rows: int = 512, stale_after_s: int = STALE_AFTER_S,
+        page_rows: int = 512, stale_after_s: int = STALE_AFTER_S, team: Team | None = None,
     ) -> None:
+        self._team = team or Team()
         self._reader, self._clock, self._key, self._outside = reader, clock, key, outside
         self._page_rows, self._stale_after_us = page_rows, stale_after_s * 1_000_000
 
@@ -143,11 +160,33 @@ class Verifier:
         walk = Walk(self._reader.stream, since=since, previous=previous or GENESIS, tree=tree, findings=run.findings)
         total = max(head.size - since, await snapshot.count_beyond(since))
         progress(0, total)
-        async for page in snapshot.pages(since, self._page_rows):
-            walk.feed(page)
-            progress(walk.position - since, total)
+        end = min(head.size, since + total)
+        async for start, stop, segment in self._stretches(snapshot, since, end):
+            if segment is not None and walk.join(segment):
+                progress(walk.position - since, total)
+                continue
+            async for page in snapshot.pages(start, self._page_rows, stop):
+                walk.feed(page)
+                progress(walk.position - since, total)
         walk.finish()
         return walk
+
+    async def _stretches(self, snapshot: Snapshot, since: int, end: int) -> AsyncIterator[Stretch]:
+        """Yield what other processes found whole, and last, or as the only one, the stretch without an end."""
+        reader, team = self._reader, self._team
+        if reader.url and team.processes > 1 and end - since >= team.from_entries:
+            name, role = await snapshot.identity()
+            source = Source(reader.url, role, name, reader.stream, self._page_rows)
+            damaged = 0
+            found = segments(source, (since, end), rows=team.segment_rows, processes=team.processes)
+            async with aclosing(found):
+                async for stretch in found:
+                    yield stretch
+                    since = stretch[1]
+                    damaged += stretch[2] is None
+                    if damaged > MAX_DAMAGED:
+                        break
+        yield since, LAST_POSITION + 1, None
 
     async def _check_subtrees(self, snapshot: Snapshot, tree: TreeCheck, run: _Run) -> None:
         """Step 6: what proofs are served from is what was computed."""

@@ -18,11 +18,12 @@ _TILE = 1 << TILE_HEIGHT
 
 
 class LedgerReader:
-    """Answers from committed rows only."""
+    """Answers from committed rows only; with the database's `url` a verification may use several processes."""
 
-    def __init__(self, pool: asyncpg.Pool, stream: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, stream: str, url: str | None = None) -> None:
         self._pool = pool
         self.stream = stream
+        self.url = url
 
     async def streams(self) -> list[str]:
         """Return the names of the ledgers in this database."""

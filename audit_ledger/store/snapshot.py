@@ -1,14 +1,16 @@
 """One unchanging view of a ledger: what a verification reads, page by page, while the ledger goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from audit_ledger.domain.head import Head
 
+LAST_POSITION = 2**63 - 1
+
 ENTRIES = """SELECT seq, coalesce(recorded_at_us, -1), coalesce(prev_hash, ''), coalesce(entry_hash, ''),
     coalesce(payload, ''), action, subject, request_id, dataset, outcome, event_time
-    FROM audit_ledger.entries WHERE stream = $1 AND seq >= $2 ORDER BY seq"""
+    FROM audit_ledger.entries WHERE stream = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq"""
 
 
 class Snapshot:
@@ -62,9 +64,14 @@ class Snapshot:
             "SELECT entry_hash FROM audit_ledger.entries WHERE stream = $1 AND seq = $2", self._stream, seq)
         return None if found is None else bytes(found)
 
-    async def pages(self, since: int, rows: int) -> AsyncIterator[Sequence[Any]]:
-        """Yield the entries in pages; the server reads the next page while the caller works on this one."""
-        cursor = await self._connection.cursor(ENTRIES, self._stream, since)
+    async def identity(self) -> tuple[str, str]:
+        """Return the name under which another connection can share this view, and the role that reads."""
+        row = await self._connection.fetchrow("SELECT pg_export_snapshot(), current_user::text")
+        return row[0], row[1]
+
+    async def pages(self, since: int, rows: int, stop: int = LAST_POSITION + 1) -> AsyncGenerator[Sequence[Any], None]:
+        """Yield the entries from `since` up to `stop` in pages; the server reads the next while the caller works."""
+        cursor = await self._connection.cursor(ENTRIES, self._stream, since, stop - 1)
         waiting = asyncio.ensure_future(cursor.fetch(rows))
         try:
             while page := await waiting:

@@ -62,10 +62,12 @@ class Rig:
             grid={"resource": {"dataset": "grid.meter_readings", "path": "/api/v1/readings"}}, **sections,
         )
 
-    async def verify(self, *, outside: bool = True, since: int = 0, **options: Any) -> Report:
+    async def verify(
+        self, *, outside: bool = True, since: int = 0, reader: LedgerReader | None = None, **options: Any,
+    ) -> Report:
         """Verify as an auditor would, with or without the checkpoints kept outside."""
         folder = self.folder if outside else None
-        auditor = Verifier(self.reader, self.clock, key=self.signer.verifier, outside=folder, **options)
+        auditor = Verifier(reader or self.reader, self.clock, key=self.signer.verifier, outside=folder, **options)
         return await auditor.verify(since=since)
 
     async def attack(self, *statements: str, **values: Any) -> None:
