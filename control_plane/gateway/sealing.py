@@ -8,6 +8,7 @@ from control_plane.gateway.judge import Asked
 from control_plane.gateway.verdict import UNKNOWN_ACTION, NotSealedError, Verdict
 from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext
+from shared_kernel.errors import UnavailableError
 from shared_kernel.events import Event, Receipt, Recorder, security_event
 
 DEADLINE_S = 5.0
@@ -19,6 +20,9 @@ async def seal(recorder: Recorder, event: Event) -> Receipt:
     try:
         async with asyncio.timeout(DEADLINE_S):
             return await recorder.record(event)
+    except (UnavailableError, TimeoutError) as error:
+        _log.error("decision_not_sealed", error=type(error).__name__)
+        raise NotSealedError from error
     except Exception as error:
         _log.exception("decision_not_sealed", error=type(error).__name__)
         raise NotSealedError from error

@@ -77,6 +77,7 @@ async def test_a_database_that_hangs_in_mid_request_gives_503_and_nothing_is_hal
     again = [await operator.ask("POST", "/api/v1/ingest/meter", body=one) for one in bodies]
     assert {answer.status_code for answer in again} <= {200, 201}
     assert sorted(await _readings(operator)) == sorted(one["event_id"] for one in bodies)
+    assert "Traceback" not in "".join(line for line in fragile.log.open() if '"decision_not_sealed"' in line)
     await operator.__aexit__(None, None, None)
 
 
