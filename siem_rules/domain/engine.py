@@ -14,7 +14,7 @@ from siem_rules.domain.alert import MAX_EVIDENCE, Alert, correlation_alert, sing
 from siem_rules.domain.event_time import EventTimes, Lateness
 from siem_rules.domain.index import RuleIndex
 from siem_rules.domain.rule import BaseRule, Correlation, Rule
-from siem_rules.domain.view import View, storable
+from siem_rules.domain.view import View, lookup, storable
 from siem_rules.domain.window import Completion, Group, Member, completions
 from siem_rules.domain.windows_event import flattened, is_windows_event
 
@@ -22,6 +22,7 @@ OWN_ACTIONS = frozenset({"alert_raised", "alert_status_changed", "rules_loaded",
 """What this house itself seals: only rules that name such an action outright see it, so no rule feeds itself."""
 
 EVICTION_STEP_US = 10_000_000
+_KEPT_TYPES = (str, int)
 _FACTS = ("user.name", "user.id", "source.ip")
 
 GroupKey = tuple[str, ...]
@@ -69,11 +70,12 @@ class _Sighting:
 
     def learn(self, names: Iterable[str]) -> None:
         """Read what alerts and correlations keep of the event: its id, which a redelivery repeats, and the facts."""
-        given = self.view.raw("event.id")
+        event = self.view.event
+        given = lookup(event, "event.id")
         self.event_id = storable(given) if isinstance(given, str) else f"{self.source}:{self.seq}"
         self.facts = {name: storable(str(value)) for name in names
-                      if isinstance(value := self.view.raw(name), str | int)}
-        self.of_alert = self.view.raw("event.action") == "alert_raised"
+                      if isinstance(value := lookup(event, name), _KEPT_TYPES)}
+        self.of_alert = lookup(event, "event.action") == "alert_raised"
         if self.of_alert:
             self.facts["event.action"] = "alert_raised"
 

@@ -97,7 +97,9 @@ def text_of(value: Any) -> Text:  # noqa: ANN401 - JSON is any JSON value
 
 def storable(text: str) -> str:
     """Return a text that any store takes: no NUL, no half surrogate pair, and of bounded length but still distinct."""
-    clean = text if text.isascii() else text.encode("utf-8", "replace").decode()
+    if len(text) <= MAX_KEPT_CHARS and text.isascii() and "\x00" not in text:
+        return text
+    clean = text.encode("utf-8", "replace").decode()
     clean = clean.replace("\x00", "\ufffd")
     if len(clean) <= MAX_KEPT_CHARS:
         return clean

@@ -25,9 +25,12 @@ MAX_AMOUNT = Decimal(10**18)
 """What one event can add to a sum at most: `1e999999` is a number, too, and would be written out."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(slots=True, order=True)
 class Member:
-    """One event's contribution to a group. `part` is the rule it matched; `seqs` the evidence behind it."""
+    """One event's contribution to a group. `part` is the rule it matched; `seqs` the evidence behind it.
+
+    Never changed; not frozen, because one is made for every match and freezing triples the cost.
+    """
 
     at_us: int
     event_id: str
