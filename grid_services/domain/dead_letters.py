@@ -1,4 +1,4 @@
-"""Dead letters: what could not be taken, why, and a digest that makes the same refusal one letter however often sent."""
+"""Dead letters: what could not be taken, why, and a digest that makes one refusal one letter however often sent."""
 
 import json
 from dataclasses import dataclass

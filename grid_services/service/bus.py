@@ -45,6 +45,7 @@ class Bus:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(heard.wait(), POLL_S)
                     heard.clear()
+                    await self._store.listen_again()
 
     async def check(self) -> None:
         """Raise UnavailableError when the bus does not answer."""

@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
@@ -54,23 +55,29 @@ def train(actual: Series, operator: Series) -> dict[str, Any]:
     began = time.process_time()
     days = days_of(actual, operator)
     tomorrow = next_day(actual)
-    models: list[dict[str, Any]] = []
-    hours: list[ForecastHour] = []
-    for variant in Variant:
-        seen = features(days, variant)
-        hours += backtest(days, seen, variant, tomorrow)
-        boosters = fit(days, seen, tomorrow)
-        models += [{"variant": variant, "quantile": quantile, "model": booster.model_to_string()}
-                   for quantile, booster in zip(QUANTILES, boosters, strict=True)]
-        if variant is Variant.WITHOUT_OPERATOR or np.isfinite(days.operator[days.index(tomorrow)]).all():
-            span = (tomorrow, tomorrow + ONE_DAY)
-            hours += predict(days, seen, boosters, kind="day_ahead", variant=variant, span=span)
+    with ThreadPoolExecutor(len(Variant)) as side_by_side:  # LightGBM works outside the interpreter's lock
+        parts = list(side_by_side.map(lambda variant: _trained(days, variant, tomorrow), Variant))
+    models = [model for some, _ in parts for model in some]
+    hours = [hour for _, some in parts for hour in some]
     tested = [one for one in hours if one.kind == "backtest" and local(one.hour).year == BACKTEST_YEAR]
     return {
         "models": models, "hours": [asdict(one) for one in hours],
         "scores": [asdict(score) for score in scores(actual, operator, tested)],
         "cpu_ms": round((time.process_time() - began) * 1000),
     }
+
+
+def _trained(days: Days, variant: Variant, tomorrow: date) -> tuple[list[dict[str, Any]], list[ForecastHour]]:
+    """Return a variant's models of today, and its hours: the back-test's and, if its features are there, tomorrow's."""
+    seen = features(days, variant)
+    hours = list(backtest(days, seen, variant, tomorrow))
+    boosters = fit(days, seen, tomorrow)
+    models = [{"variant": variant, "quantile": quantile, "model": booster.model_to_string()}
+              for quantile, booster in zip(QUANTILES, boosters, strict=True)]
+    if variant is Variant.WITHOUT_OPERATOR or np.isfinite(days.operator[days.index(tomorrow)]).all():
+        span = (tomorrow, tomorrow + ONE_DAY)
+        hours += predict(days, seen, boosters, kind="day_ahead", variant=variant, span=span)
+    return models, hours
 
 
 def backtest(days: Days, seen: Features, variant: Variant, tomorrow: date) -> Iterator[ForecastHour]:

@@ -19,7 +19,7 @@ CHANNEL = "grid_services_bus"
 _MESSAGES = f"""
     SELECT message_offset AS bus_offset, {moment_us("recorded_at", "recorded_at_us")}, payload
     FROM grid_services.messages WHERE topic = $3 AND message_offset >= $1 ORDER BY message_offset LIMIT $2
-"""
+"""  # noqa: S608 - our own names
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +108,27 @@ class BusStore:
             del self._events[heard]
             await asyncio.shield(self._leave())
 
+    async def listen_again(self) -> None:
+        """Listen over a new connection when the one listening was lost."""
+        async with self._lock:
+            await self._listen()
+
     async def _join(self) -> None:
         async with self._lock:
-            if self._listener is not None and self._listener.is_closed():
-                await self._dismiss()
-            if self._listener is None:
-                with telemetry_failures():
-                    listener = await self._pool.acquire()
-                    try:
-                        await listener.add_listener(CHANNEL, self._notified)
-                    except BaseException:
-                        await self._pool.release(listener)
-                        raise
-                    self._listener = listener
+            await self._listen()
             self._waiters += 1
+
+    async def _listen(self) -> None:
+        if self._listener is None:
+            with telemetry_failures():
+                listener = await self._pool.acquire()
+                try:
+                    await listener.add_listener(CHANNEL, self._notified)
+                except BaseException:
+                    await self._pool.release(listener)
+                    raise
+                listener.add_termination_listener(self._lost)
+                self._listener = listener
 
     async def _leave(self) -> None:
         async with self._lock:
@@ -130,13 +137,18 @@ class BusStore:
                 await self._dismiss()
 
     async def _dismiss(self) -> None:
-        """Give the listening connection back, dead or alive, so that the pool can replace it."""
         listener, self._listener = self._listener, None
         if listener is not None:
             with telemetry_failures():
-                if not listener.is_closed():
-                    await listener.remove_listener(CHANNEL, self._notified)
+                listener.remove_termination_listener(self._lost)
+                await listener.remove_listener(CHANNEL, self._notified)
                 await self._pool.release(listener)
+
+    def _lost(self, _connection: object) -> None:
+        """Forget a connection that ended, which the pool replaces by itself, and let the waiters listen again."""
+        self._listener = None
+        for heard in self._events:
+            heard.set()
 
     def _notified(self, _connection: object, _pid: int, _channel: str, topic: str) -> None:
         for heard, wanted in self._events.items():

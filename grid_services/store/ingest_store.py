@@ -76,8 +76,9 @@ async def _write(connection: asyncpg.Connection, topic: str, readings: Sequence[
         if refused and reading.device_id in refused:
             outcomes.append(Outcome(QUARANTINED, refused[reading.device_id]))
             continue
-        earlier = known.setdefault(reading.event_id, reading)
-        if earlier is reading:
+        earlier = known.get(reading.event_id)
+        if earlier is None:
+            known[reading.event_id] = reading
             fresh.append(reading)
             outcomes.append(_ACCEPTED)
         else:

@@ -118,6 +118,7 @@ def test_the_backtest_states_the_errors_polars_computes_from_its_hours(trained: 
         .with_columns(period=pl.from_epoch("hour").dt.replace_time_zone("UTC")
                       .dt.convert_time_zone("Europe/Sarajevo").dt.strftime("%Y-%m"))
     )
+    frame = frame.filter(pl.col("period").str.starts_with("2025-"))
     names = ("operator", "naive_week", "without_operator", "with_operator")
     errors = [(100 * (pl.col(name) - pl.col("actual")).abs() / pl.col("actual")).mean().alias(name) for name in names]
     expected = {row["period"]: row for row in frame.group_by("period").agg(pl.len().alias("hours"), *errors).to_dicts()}
@@ -146,7 +147,7 @@ def test_the_forecast_beats_its_goals_on_the_operators_own_hours(trained: dict[s
 def test_every_hour_of_the_year_is_forecast_once_a_variant_with_ordered_quantiles(trained: dict[str, Any]) -> None:
     hours = pl.DataFrame(trained["hours"])
 
-    tested = hours.filter(pl.col("kind") == "backtest")
+    tested = hours.filter((pl.col("kind") == "backtest") & pl.col("hour").is_between(START, START + 8_759 * HOUR_S))
     assert tested.group_by("variant").agg(pl.col("hour").n_unique()).get_column("hour").to_list() == [8_760, 8_760]
     assert tested.height == 2 * 8_760
     assert hours.select(((pl.col("p10") <= pl.col("p50")) & (pl.col("p50") <= pl.col("p90"))).all()).item()

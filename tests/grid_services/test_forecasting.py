@@ -155,6 +155,18 @@ async def test_a_child_that_fails_is_a_training_error_with_its_words() -> None:
         await TrainingProcess("grid_services.no_such_module").train(b"{}")
 
 
+async def test_a_machine_without_openmp_is_told_what_to_install(
+    app_pool: asyncpg.Pool, loads: LoadStore,
+) -> None:
+    trainer = TrainingProcess("tests.grid_services.without_openmp")
+    forecasting = Forecasting(loads, ForecastStore(app_pool), trainer, KeptLineage())
+
+    assert not await forecasting.ensure_trained()
+
+    with pytest.raises(NoForecastError, match="apt install libgomp1"):
+        await forecasting.backtest()
+
+
 async def test_a_cancelled_training_leaves_no_process() -> None:
     training = asyncio.create_task(TrainingProcess("http.server").train(b""))
     await asyncio.sleep(0.5)

@@ -1,104 +1,38 @@
 """The data path over HTTP on a real database: durable, idempotent, strict, and honest about what it refuses."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import httpx2 as httpx
 import orjson
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from grid_services.domain.readings import METER_TOPIC, SENSOR_TOPIC
-from grid_services.http import ingest_endpoints, telemetry_endpoints
-from grid_services.service import Analytics, Bus, Ingestion, Processing, telemetry_events
-from grid_services.store.bus_store import BusStore
-from grid_services.store.ingest_store import IngestStore
-from grid_services.store.telemetry_store import TelemetryStore
+from grid_services.service import Bus, Processing, telemetry_events
 from grid_services.store.window_store import WindowStore
 from shared_kernel.clock import to_iso
-from shared_kernel.context import RequestContext, put_context
-from shared_kernel.errors import (
-    ConflictError,
-    ForbiddenError,
-    GridwardenError,
-    InvalidInputError,
-    UnavailableError,
-    UnprocessableError,
-)
-from shared_kernel.events import Event, Receipt
 from tests.frozen_clock import FrozenClock
-from tests.grid_services.load_fakes import KeptLineage, OpenGuard
+from tests.grid_services.load_fakes import KeptLineage
+from tests.grid_services.telemetry_fakes import KeptRecorder
 
-STATUSES = ((InvalidInputError, 400), (ForbiddenError, 403), (ConflictError, 409), (UnprocessableError, 422),
-            (UnavailableError, 503))
-
-
-class KeptRecorder:
-    """Keeps events; refuses them while `down`."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.down = False
-
-    async def record(self, event: Event) -> Receipt:
-        """Keep one event."""
-        if self.down:
-            raise UnavailableError("the ledger is down")
-        self.events.append(event)
-        return Receipt(len(self.events), b"")
+LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
 
-async def _problem(_request: Request, error: Exception) -> Response:
-    status = next(code for family, code in STATUSES if isinstance(error, family))
-    kind = error.kind if isinstance(error, GridwardenError) else ""
-    return JSONResponse({"detail": str(error), "kind": kind}, status_code=status)
+async def _seen(pool: asyncpg.Pool, query: str, effect: str = "$1::int") -> int:
+    """Wait until the query finds a backend, and do `effect` to it, as the database's owner."""
+    async with asyncio.timeout(10), pool.acquire() as owner:
+        await owner.execute("SET ROLE NONE")
+        while (pid := await owner.fetchval(query)) is None:  # noqa: ASYNC110 - a process has no event
+            await asyncio.sleep(0.01)
+        await owner.fetchval(f"SELECT {effect}", pid)
+        await owner.execute("RESET ROLE")
+    return int(pid)
 
 
-@pytest.fixture
-def recorder() -> KeptRecorder:
-    return KeptRecorder()
-
-
-@pytest.fixture
-def bus(app_pool: asyncpg.Pool) -> Bus:
-    return Bus(BusStore(app_pool))
-
-
-@pytest.fixture
-async def client(app_pool: asyncpg.Pool, recorder: KeptRecorder, clock: FrozenClock, bus: Bus,
-                 ) -> AsyncIterator[httpx.AsyncClient]:
-    ingestion = Ingestion(IngestStore(app_pool), recorder, clock)
-    every = (*ingest_endpoints.endpoints(ingestion),
-             *telemetry_endpoints.endpoints(Analytics(TelemetryStore(app_pool)), bus, ingestion, OpenGuard()))
-    app = Starlette(routes=[Route(one.path, one.handler, methods=[one.method]) for one in every],
-                    exception_handlers={GridwardenError: _problem})
-
-    async def permitted(scope: Scope, receive: Receive, send: Send) -> None:
-        put_context(scope, RequestContext("r-1", permit=7))
-        await app(scope, receive, send)
-
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=permitted), base_url="http://plane/api/v1/",
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-def meter(clock: FrozenClock) -> dict[str, Any]:
-    return {"event_id": "e-1", "meter_id": "MTR-0001", "customer_id": "CUS-0001", "reading_kwh": "10.5", "unit": "kWh",
-            "observed_at": to_iso(clock.now_us()), "provenance": "simulated"}
-
-
-@pytest.fixture
-def sensor(clock: FrozenClock) -> dict[str, Any]:
-    return {"event_id": "s-1", "sensor_id": "S-1", "type": "voltage", "value": 230.5, "unit": "V",
-            "observed_at": to_iso(clock.now_us()), "provenance": "measured"}
+async def _terminate(pool: asyncpg.Pool, query: str) -> int:
+    """End the backend the query finds, as a restart of the database would."""
+    return await _seen(pool, query, "pg_terminate_backend($1)")
 
 
 async def test_a_replay_makes_no_second_row_or_message(
@@ -171,6 +105,96 @@ async def test_a_quarantined_meter_is_refused_until_released(
         "meter_quarantined", "reading_refused", "readings_ingested", "meter_released", "readings_ingested"]
 
 
+async def test_two_quarantines_at_once_seal_one(client: httpx.AsyncClient, recorder: KeptRecorder) -> None:
+    answers = await asyncio.gather(*(
+        client.post("meters/MTR-0001/quarantine", json={"reason": "tampered"}) for _ in range(2)))
+
+    assert sorted(answer.json()["changed"] for answer in answers) == [False, True]
+    assert [one["event"]["action"] for one in recorder.events] == ["meter_quarantined"]
+
+
+@pytest.mark.parametrize("action", ["quarantine", "release"])
+async def test_what_cannot_be_sealed_changes_no_quarantine(
+    client: httpx.AsyncClient, recorder: KeptRecorder, action: str,
+) -> None:
+    await client.post("meters/MTR-0001/quarantine", json={"reason": "first"})
+    before = (await client.get("meters")).json()
+    recorder.down = True
+    meter_id = "MTR-0002" if action == "quarantine" else "MTR-0001"
+
+    answer = await client.post(f"meters/{meter_id}/{action}", json={"reason": "second"})
+
+    assert answer.status_code == 503
+    assert (await client.get("meters")).json() == before
+
+
+async def test_meters_are_those_read_registered_or_quarantined(
+    client: httpx.AsyncClient, meter: dict[str, Any],
+) -> None:
+    await client.post("ingest/meter", json=meter | {"meter_id": "MTR-9001"})
+    await client.post("meters/MTR-9002/quarantine", json={"reason": "tampered"})
+
+    found = {one["meter_id"]: one for one in (await client.get("meters")).json()["items"]}
+
+    assert len(found) == 22
+    assert (found["MTR-0001"]["timestamp"], found["MTR-0001"]["quarantined"]) == (None, None)
+    assert found["MTR-9001"]["timestamp"] == "2026-11-18T11:06:40Z"
+    assert found["MTR-9002"]["quarantined"] == "tampered"
+
+
+async def test_sensors_are_listed_by_type_and_provenance_as_of_their_newest_reading(
+    client: httpx.AsyncClient, sensor: dict[str, Any],
+) -> None:
+    power = sensor | {"type": "power", "unit": "kW"}
+    older = {"observed_at": "2026-11-18T11:00:00Z"}
+    await client.post("ingest/sensor", json=[
+        one | {"event_id": f"s-{n}"} for n, one in enumerate((
+            sensor, sensor | older, power | older, sensor | {"sensor_id": "S-0"},
+            sensor | {"provenance": "simulated"}))])
+
+    found = (await client.get("sensors")).json()["items"]
+
+    assert [(one["sensor_id"], one["sensor_type"], one["provenance"], one["timestamp"][11:16]) for one in found] == [
+        ("S-0", "voltage", "measured", "11:06"), ("S-1", "power", "measured", "11:00"),
+        ("S-1", "voltage", "measured", "11:06"), ("S-1", "voltage", "simulated", "11:06")]
+
+
+@pytest.mark.parametrize("path", [
+    "analytics/sensors/S%001/statistics", "meters/M%00/readings", f"meters/{'M' * 65}/readings",
+    "analytics/sensors/windows?sensor_id=%00", "analytics/consumption/windows?meter_id=a%20b",
+])
+async def test_an_identifier_that_names_nothing_is_400(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 400
+
+
+@pytest.mark.parametrize("action", ["quarantine", "release"])
+async def test_a_meter_of_no_valid_name_cannot_be_quarantined_or_released(
+    client: httpx.AsyncClient, recorder: KeptRecorder, action: str,
+) -> None:
+    answer = await client.post(f"meters/M%00/{action}", json={"reason": "tampered"})
+
+    assert answer.status_code == 400
+    assert recorder.events == []
+
+
+async def test_a_refused_reading_sent_again_is_one_dead_letter(
+    client: httpx.AsyncClient, sensor: dict[str, Any], clock: FrozenClock,
+) -> None:
+    for _ in range(3):
+        assert (await client.post("ingest/sensor", json=sensor | {"value": 1e9})).status_code == 422
+        clock.advance(1)
+    await client.post("ingest/sensor", json=[7, 7, sensor | {"value": 1e9}])
+
+    assert [one["event_id"] for one in (await client.get("bus/dlq")).json()["items"]] == ["s-1", None]
+
+
+async def test_an_endless_item_is_kept_cut(client: httpx.AsyncClient, bus: Bus) -> None:
+    await client.post("ingest/sensor", json={"event_id": "x" * 100_000})
+
+    (letter,) = await bus.read("smartgrid-dlq", 0, 10)
+    assert len(letter.body["message"]) == 16_384
+
+
 async def test_what_could_not_be_sealed_is_503_and_its_retry_succeeds(
     client: httpx.AsyncClient, meter: dict[str, Any], recorder: KeptRecorder,
 ) -> None:
@@ -190,6 +214,25 @@ async def test_a_database_that_is_gone_is_503(
     assert (await client.post("ingest/meter", json=meter)).status_code == 503
 
 
+async def test_a_database_gone_in_mid_ingest_is_503_stores_nothing_and_lets_the_retry_through(
+    client: httpx.AsyncClient, meter: dict[str, Any], app_pool: asyncpg.Pool, bus: Bus,
+) -> None:
+    items = [meter | {"event_id": f"e-{n}"} for n in range(100)]
+    async with app_pool.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM grid_services.topics WHERE name = $1 FOR UPDATE", METER_TOPIC)
+        sending = asyncio.create_task(client.post("ingest/meter", json=items))
+        await _terminate(app_pool, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                                   "AND wait_event_type = 'Lock'")
+        refused = await sending
+        stored = await app_pool.fetchval("SELECT count(*) FROM grid_services.meter_readings")
+
+    again = await client.post("ingest/meter", json=items)
+
+    assert (refused.status_code, stored) == (503, 0)
+    assert (again.status_code, again.json()["accepted"]) == (201, 100)
+    assert [one.offset for one in await bus.read(METER_TOPIC, 0, 1000)] == list(range(100))
+
+
 async def test_late_shuffled_and_repeated_telemetry_gives_exact_windows(
     client: httpx.AsyncClient, sensor: dict[str, Any], app_pool: asyncpg.Pool, bus: Bus, clock: FrozenClock,
 ) -> None:
@@ -205,6 +248,7 @@ async def test_late_shuffled_and_repeated_telemetry_gives_exact_windows(
 
     found = (await client.get("analytics/sensors/windows?sensor_id=S-1")).json()["items"]
     assert [(one["count"], one["avg"], one["stddev"]) for one in found] == [(3, 2.0, 1.0), (1, 4.0, None)]
+    assert [one["is_final"] for one in found] == [False, False]
     assert [one["reason"] for one in (await client.get("bus/dlq")).json()["items"]] == ["late"]
     assert len(lineage.runs) == 1
 
@@ -219,6 +263,19 @@ async def test_a_reader_waits_for_a_message_and_sees_ecs(
     (event,) = telemetry_events(await bus.read(METER_TOPIC, 0, 10))
     assert event.event["grid"]["meter"]["reading_kwh"] == "10.5"
     assert event.event["event"]["action"] == "meter_reading"
+
+
+async def test_a_reader_hears_again_after_its_connection_was_lost(
+    client: httpx.AsyncClient, meter: dict[str, Any], bus: Bus, app_pool: asyncpg.Pool,
+) -> None:
+    first = asyncio.create_task(bus.wait(METER_TOPIC, 0, 10))
+    lost = await _terminate(app_pool, LISTENERS)
+    second = asyncio.create_task(bus.wait(METER_TOPIC, 0, 10))
+    await _seen(app_pool, f"{LISTENERS} AND pid <> {lost}")
+    await client.post("ingest/meter", json=meter)
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(first, second)
 
 
 @pytest.mark.parametrize("path", ["sensors?x=1", "sensors?limit=0", "analytics/sensors/windows?from=yesterday"])

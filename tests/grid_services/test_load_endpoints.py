@@ -126,6 +126,7 @@ async def test_backtest_and_day_ahead_come_from_the_training(
     assert ahead["issued_at"] == "2024-12-31T23:00:00Z"
     assert ahead["items"][0]["forecast_p50_mw"] == 2.0
     assert (unpublished["items"], unpublished["issued_at"]) == ([], None)
+    assert (ahead["reason"], "variant=without_operator" in unpublished["reason"]) == (None, True)
     assert {dataset for dataset, _, _ in guard.asked} == {"grid.forecast"}
 
 
