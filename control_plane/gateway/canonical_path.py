@@ -56,6 +56,21 @@ class PathRefusedError(InvalidInputError):
         self.reason = reason
 
 
+class QueryRefusedError(InvalidInputError):
+    """The query holds a NUL, which no text of ours may hold and PostgreSQL does not take."""
+
+    kind: ClassVar[str] = "query-refused"
+
+    def __init__(self) -> None:
+        super().__init__("the query string holds a NUL character (%00): leave it out")
+
+
+def refuse_unusable_query(raw: bytes) -> None:
+    """Raise QueryRefusedError for a query string no route can use."""
+    if b"%00" in raw:
+        raise QueryRefusedError
+
+
 def canonical_path(raw: bytes) -> str:
     """Return the decoded path of a request target without its query; raise PathRefusedError with the rule it breaks."""
     if len(raw) > MAX_PATH_BYTES:

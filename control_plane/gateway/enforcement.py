@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from control_plane.gateway import metrics
 from control_plane.gateway.access_log import access_log
 from control_plane.gateway.body import BodyTooLargeError, CappedBody
-from control_plane.gateway.canonical_path import PathRefusedError, canonical_path
+from control_plane.gateway.canonical_path import PathRefusedError, canonical_path, refuse_unusable_query
 from control_plane.gateway.judge import Asked, Judge
 from control_plane.gateway.peers import NOWHERE, Network, Proxies, address_of
 from control_plane.gateway.ports import Authenticator, DecisionPoint, Labels, RiskAssessor
@@ -97,6 +97,7 @@ class Gateway:
 
     async def _served(self, scope: Scope, receive: Receive, visit: _Visit) -> None:
         visit.path = path = canonical_path(scope.get("raw_path") or b"")
+        refuse_unusable_query(scope.get("query_string") or b"")
         headers = read_headers(scope["headers"])
         peer = (scope.get("client") or (NOWHERE, 0))[0]
         visit.source_ip = self._proxies.source_of(peer, headers.forwarded_for)

@@ -331,6 +331,15 @@ async def test_no_secret_and_no_traceback_stands_in_the_log(instance: Instance) 
     assert not re.search(r"eyJ[\w-]{20,}\.eyJ", log)
 
 
+@pytest.mark.parametrize("path", ["alerts?severity=%00", "alerts?rule=a%00b", "ledger/entries?action=%00"])
+async def test_a_nul_in_a_query_is_refused_and_not_passed_to_the_database(sign_in: People, path: str) -> None:
+    soc = await sign_in("sami.soc")
+
+    answer = await soc.ask("GET", f"/api/v1/{path}")
+
+    assert answer.status_code == 400, answer.text
+
+
 async def test_strangers_are_not_told_what_exists(instance: Instance) -> None:
     async with Person(instance.gateway) as stranger:
         paths = ("/api/v1/users", "/api/v1/nothing", "/api/v1/users/x/y")
