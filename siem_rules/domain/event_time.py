@@ -14,6 +14,7 @@ from shared_kernel.clock import from_iso
 from shared_kernel.events import SealedEvent
 
 _MAX_REMEMBERED_SECONDS = 4096
+_LENGTH = len("2026-11-21T07:00:00.000000Z")
 _BUS = "bus:"
 
 
@@ -43,18 +44,17 @@ class EventTimes:
         if text.__class__ is not str:
             return sealed.recorded_at_us
         try:
-            at_us = self._read(text)
+            if len(text) == _LENGTH and text[26] == "Z" and text[19] == ".":
+                second = self._seconds.get(text[:19])
+                at_us = (self._learn(text[:19]) if second is None else second) + int(text[20:26])
+            else:
+                at_us = from_iso(text)
         except ValueError:
             return sealed.recorded_at_us
         return sealed.recorded_at_us if at_us > sealed.recorded_at_us + lateness_us else at_us
 
-    def _read(self, text: str) -> int:
-        if len(text) != 27 or text[26] != "Z" or text[19] != ".":  # noqa: PLR2004 - the length of 2026-11-21T07:00:00.000000Z
-            return from_iso(text)
-        whole = text[:19]
-        second = self._seconds.get(whole)
-        if second is None:
-            if len(self._seconds) >= _MAX_REMEMBERED_SECONDS:
-                self._seconds.clear()
-            second = self._seconds[whole] = from_iso(f"{whole}Z")
-        return second + int(text[20:26])
+    def _learn(self, second: str) -> int:
+        if len(self._seconds) >= _MAX_REMEMBERED_SECONDS:
+            self._seconds.clear()
+        at_us = self._seconds[second] = from_iso(f"{second}Z")
+        return at_us
