@@ -34,6 +34,8 @@ IN_FLIGHT = 1_000
 SINGLES = 300
 PROOFS = 20_000
 SERVED = 300
+LARGE = 10
+"""Batches more, for what only a large ledger shows."""
 _CLOCK = SystemClock()
 
 
@@ -48,6 +50,7 @@ async def measure(url: str) -> list[Metric]:
     try:
         batch = await _append_batch(owner, writer, reader)
         single_and_async = await _append_async(writer, reader)
+        await _enlarge(writer, reader)
         verify = await _verify(reader, signer)
         served = await _proof_serve(reader)
     finally:
@@ -92,6 +95,17 @@ async def _append_batch(owner: Any, writer: LedgerWriter, reader: LedgerReader) 
         Metric("ledger.append_batch.ratio_to_copy", "ratio", ratios, ">= 0.80", f"bare COPY {_mid(bare):,.0f} rows/s"),
         Metric("ledger.append_batch.per_s", "entries/s", tuple(ours)),
     ]
+
+
+async def _enlarge(writer: LedgerWriter, reader: LedgerReader) -> None:
+    """Append without measuring."""
+    prepared = [(payload_of(event), columns_of(event)) for event in map(_event, range(BATCH))]
+    head = await writer.lead()
+    frontier = await Prover(reader).frontier(head)
+    for _ in range(LARGE):
+        batch = Batch(writer.stream, head, frontier, _CLOCK.now_us(), _pending(prepared))
+        head, _ = await writer.append(head, batch.rows(), batch.sealed)
+    await writer.release()
 
 
 def _pending(prepared: list[tuple[bytes, Columns]]) -> list[Pending]:
@@ -140,7 +154,7 @@ async def _verify(reader: LedgerReader, signer: NoteSigner) -> list[Metric]:
     ratios, bare, rates, scaling = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         files = LedgerFolder(keys=Path(folder), checkpoints=Path(folder))
-        one, two = (Verifier(reader, _CLOCK, key=signer.verifier, outside=files, page_rows=1_024, team=Team(processes))
+        one, two = (Verifier(reader, _CLOCK, key=signer.verifier, outside=files, page_rows=512, team=Team(processes))
                     for processes in (1, 2))
         for _ in range(SAMPLES):
             began, cpu = perf_counter(), process_time()

@@ -31,8 +31,8 @@ Progress = Callable[[int, int], None]
 """Called with (entries done, entries in all)."""
 
 STALE_AFTER_S = 900
-WORTH_PROCESSES = 50_000
-"""Fewer entries are verified before other processes have started."""
+WORTH_PROCESSES = 200_000
+"""A second of work for one process; with fewer entries it is done before others have started."""
 MAX_DAMAGED = 64
 """Damaged stretches are read twice; with more of them, and with endless empty ones, the others are of no help."""
 

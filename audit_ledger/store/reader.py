@@ -67,16 +67,14 @@ class LedgerReader:
 
     async def nodes(self, places: Sequence[Subtree]) -> list[bytes | None]:
         """Return stored hashes: leaves from the entries, the others from the subtrees; None where there is none."""
-        found: dict[Subtree, bytes] = {}
-        for level, first in sorted({(place.level, place.index // _TILE) for place in places}):
-            rows = await self._fetch(
-                "SELECT seq, entry_hash FROM audit_ledger.entries WHERE stream = $1 AND 0 = $2::int AND seq >= $3 "
-                "AND seq < $4" if level == 0 else
-                "SELECT index, hash FROM audit_ledger.subtrees WHERE stream = $1 AND level = $2 AND index >= $3 "
-                "AND index < $4",
-                self.stream, level, first * _TILE, (first + 1) * _TILE)
-            found.update({Subtree(level, row[0]): row[1] for row in rows})
-        return [found.get(place) for place in places]
+        tiles = sorted({(place.level, place.index // _TILE) for place in places})
+        if not tiles:
+            return []
+        query = " UNION ALL ".join(_tile_query(level, number) for number, (level, _) in enumerate(tiles))
+        starts = [first * _TILE for _, first in tiles]
+        rows = await self._fetch(query, self.stream, *starts)
+        found = {(row[0], row[1]): row[2] for row in rows}
+        return [found.get((place.level, place.index)) for place in places]
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
@@ -91,6 +89,15 @@ class LedgerReader:
     async def _fetch(self, query: str, *values: Any) -> list[Any]:  # noqa: ANN401 - SQL values
         with driver_errors():
             return list(await self._pool.fetch(query, *values))
+
+
+def _tile_query(level: int, number: int) -> str:
+    start = f"${number + 2}::bigint"
+    if level == 0:
+        return (f"SELECT 0, seq, entry_hash FROM audit_ledger.entries WHERE stream = $1 AND seq >= {start} "  # noqa: S608 - numbers
+                f"AND seq < {start} + {_TILE}")
+    return (f"SELECT {level:d}, index, hash FROM audit_ledger.subtrees WHERE stream = $1 AND level = {level:d} "  # noqa: S608 - numbers
+            f"AND index >= {start} AND index < {start} + {_TILE}")
 
 
 def _entry(row: Any) -> Entry:  # noqa: ANN401 - asyncpg is untyped
