@@ -1,6 +1,8 @@
-"""Ingestion and processing in a process of their own, to be killed: acknowledged batches are printed, one number a line.
+"""Ingestion and processing in a process of their own, to be killed.
 
-    python -m tests.grid_services.telemetry_process URL FIRST_BATCH
+    python -m tests.grid_services.telemetry_process URL
+
+waits for a line with the number of the batch to begin with, and prints the number of each batch acknowledged.
 """
 
 import asyncio
@@ -13,31 +15,32 @@ from grid_services.service import Bus, Ingestion, Processing
 from grid_services.store.bus_store import BusStore
 from grid_services.store.ingest_store import IngestStore
 from grid_services.store.window_store import WindowStore
-from tests.conftest import START_US
 from tests.frozen_clock import FrozenClock
 from tests.grid_services.telemetry_days import (
+    END_US,
     meter_readings,
     sensor_readings,
     shuffled_within_the_watermark,
 )
 from tests.grid_services.telemetry_fakes import KeptRecorder
 
-READINGS, BATCH = 40_000, 20
+READINGS, BATCH = 20_000, 10
 
 
-async def work(url: str, first: int) -> None:
-    """Ingest batch after batch of both topics, from batch `first` on, and fold beside it."""
+async def work(url: str) -> None:
+    """Ingest batch after batch of both topics and fold beside it."""
+    sensors = shuffled_within_the_watermark(sensor_readings(READINGS))
+    meters = shuffled_within_the_watermark(meter_readings(READINGS))
+    first = int(sys.stdin.readline())
     pool = await open_pool(url, APP, size=4)
-    bus, clock = Bus(BusStore(pool)), FrozenClock(START_US)
-    ingestion = Ingestion(IngestStore(pool), KeptRecorder(), clock)
-    folding = asyncio.create_task(Processing(WindowStore(pool), bus).run())
-    sensors, meters = (shuffled_within_the_watermark(made(READINGS)) for made in (sensor_readings, meter_readings))
+    ingestion = Ingestion(IngestStore(pool), KeptRecorder(), FrozenClock(END_US))
+    folding = asyncio.create_task(Processing(WindowStore(pool), Bus(BusStore(pool))).run())
     for batch in range(first, READINGS // BATCH):
         part = slice(batch * BATCH, (batch + 1) * BATCH)
         await asyncio.gather(ingestion.take(SENSOR_TOPIC, sensors[part]), ingestion.take(METER_TOPIC, meters[part]))
-        print(batch, flush=True)
+        print(batch, flush=True)  # noqa: T201 - the acknowledgement
     folding.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(work(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(work(sys.argv[1]))

@@ -24,13 +24,12 @@ from tests.grid_services.load_fakes import KeptLineage
 from tests.grid_services.telemetry_days import (
     EARLY,
     FUTURE,
-    meter_figures,
     meter_readings,
-    sensor_figures,
     sensor_readings,
     shuffled_within_the_watermark,
 )
 from tests.grid_services.telemetry_fakes import KeptRecorder
+from tests.grid_services.telemetry_figures import meter_figures, sensor_figures
 
 Windows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
