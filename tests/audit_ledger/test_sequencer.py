@@ -113,16 +113,22 @@ async def test_more_records_than_the_queue_holds_are_refused_at_once(rig: Rig) -
     (("INSERT INTO audit_ledger.entries SELECT stream, 2, 0, prev_hash, entry_hash, payload FROM audit_ledger.entries "
      "WHERE seq = 1"),),
 ])
-async def test_who_finds_the_head_moved_stops_for_good(rig: Rig, statements: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("in_flight", [1, 100])
+async def test_who_finds_the_head_moved_stops_for_good(
+    rig: Rig, statements: tuple[str, ...], in_flight: int,
+) -> None:
+    """A few records are stored by one statement, many by COPY: both must notice."""
     ledger = rig.ledger()
     await ledger.start()
     await ledger.record(rig.event(1))
     await rig.attack(*statements)
 
     for _ in range(2):
-        with pytest.raises(ForkedLedgerError, match="changed behind our back"):
-            await ledger.record(rig.event(2))
+        answers = await asyncio.gather(*(ledger.record(rig.event(2)) for _ in range(in_flight)), return_exceptions=True)
+        assert {type(answer) for answer in answers} == {ForkedLedgerError}
+        assert "changed behind our back" in str(answers[0])
         await asyncio.sleep(0.1)
+    assert len(await rig.reader.entries(0, 200)) == 2 + statements[0].startswith("INSERT")
 
     await ledger.stop()
 
