@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date, timedelta
+from itertools import repeat
 from typing import Any
 
 import lightgbm
@@ -55,8 +56,9 @@ def train(actual: Series, operator: Series) -> dict[str, Any]:
     began = time.process_time()
     days = days_of(actual, operator)
     tomorrow = next_day(actual)
+    seen = [features(days, variant) for variant in Variant]
     with ThreadPoolExecutor(len(Variant)) as side_by_side:  # LightGBM works outside the interpreter's lock
-        parts = list(side_by_side.map(lambda variant: _trained(days, variant, tomorrow), Variant))
+        parts = list(side_by_side.map(_trained, repeat(days), seen, Variant, repeat(tomorrow)))
     models = [model for some, _ in parts for model in some]
     hours = [hour for _, some in parts for hour in some]
     tested = [one for one in hours if one.kind == "backtest" and local(one.hour).year == BACKTEST_YEAR]
@@ -67,9 +69,10 @@ def train(actual: Series, operator: Series) -> dict[str, Any]:
     }
 
 
-def _trained(days: Days, variant: Variant, tomorrow: date) -> tuple[list[dict[str, Any]], list[ForecastHour]]:
+def _trained(
+    days: Days, seen: Features, variant: Variant, tomorrow: date,
+) -> tuple[list[dict[str, Any]], list[ForecastHour]]:
     """Return a variant's models of today, and its hours: the back-test's and, if its features are there, tomorrow's."""
-    seen = features(days, variant)
     hours = list(backtest(days, seen, variant, tomorrow))
     boosters = fit(days, seen, tomorrow)
     models = [{"variant": variant, "quantile": quantile, "model": booster.model_to_string()}
