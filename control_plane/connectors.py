@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grid_services.service import Ingestion
-from identity.service import IdentityProvider
+from identity.service import IdentityProvider, LastAdministratorError
 from soar_playbooks.domain.connector import Connector, ConnectorKind, Reconciled
 
 BY = "playbook"
@@ -33,7 +33,11 @@ def connectors(identity: IdentityProvider, ingestion: Ingestion) -> dict[str, Co
     """Return connector name -> connector."""
 
     async def lock_account(params: Params) -> Mapping[str, Any]:
-        await identity.lock_account(params["account"], reason=params["reason"], by=BY)
+        try:
+            await identity.lock_account(params["account"], reason=params["reason"], by=BY)
+        except LastAdministratorError:  # whoever is inside goes out all the same; the refused lock asks for a human
+            await identity.revoke_sessions(params["account"], by=BY)
+            raise
         return {"locked": params["account"]}
 
     async def revoke_sessions(params: Params) -> Mapping[str, Any]:

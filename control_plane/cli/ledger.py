@@ -180,7 +180,7 @@ async def _desk(url: str, files: LedgerFolder) -> AsyncIterator[Desk]:
         streams = [key.name] if key else await LedgerReader(pool, "").streams()
         if len(streams) != 1:
             raise UncheckableError("the database has no ledger, or several and this home has no key to tell which")
-        yield Desk(LedgerReader(pool, streams[0]), key, files if key else None)
+        yield Desk(LedgerReader(pool, streams[0], url), key, files if key else None)
     finally:
         pool.terminate()
 

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::\d{1,5})?(/[^#\s\\]*)?", re.ASCII)
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::(?:[0-5]?\d{1,4}|6(?:[0-4]\d{3}|5(?:[0-4]\d\d|5(?:[0-2]\d|3[0-5])))))?(/[^#\s\\]*)?", re.ASCII)
 _PRINTABLE = re.compile(r"[!-~]{1,2000}", re.ASCII)
 _FORBIDDEN_SCHEMES = frozenset({"javascript", "data", "file", "vbscript", "blob", "about", "ws", "wss", "ftp"})
 

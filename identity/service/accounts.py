@@ -7,7 +7,7 @@ from identity.service.journal import acting
 from identity.service.passwords import Passwords
 from identity.store.database import Tables
 from shared_kernel.context import RequestContext
-from shared_kernel.errors import NotFoundError
+from shared_kernel.errors import ConflictError, NotFoundError
 from shared_kernel.ids import secret, uuid7
 from shared_kernel.principal import Principal, Role
 
@@ -20,6 +20,13 @@ class UnknownUserError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("there is no such account: name it by its id or its exact name")
+
+
+class LastAdministratorError(ConflictError):
+    """Nobody could administer, or unlock, anything afterwards."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is the last active administrator: make somebody else an administrator first")
 
 
 class Accounts:
@@ -50,9 +57,13 @@ class Accounts:
         return user
 
     async def lock(self, who: str, *, reason: str, by: Actor, context: RequestContext | None = None) -> User:
-        """Lock a person out: sessions end, grants die, tokens fail at the next request."""
+        """Lock a person out: sessions end, grants die, tokens fail at the next request.
+
+        Raises LastAdministratorError: nobody could unlock anybody any more.
+        """
         async with self._foundation.database.begin() as tables:
             user = await _found(tables, who)
+            await _keep_an_administrator(tables, user)
             await tables.users.set_status(user.id, "locked", reason)
             ended = await self._end_everything(tables, user, "account_locked")
             await self._foundation.journal.seal(
@@ -86,6 +97,8 @@ class Accounts:
         new_roles(roles)
         async with self._foundation.database.begin() as tables:
             user = await _found(tables, who)
+            if Role.ADMIN not in roles:
+                await _keep_an_administrator(tables, user)
             await tables.users.set_roles(user.id, roles)
             for action, changed in (("role_granted", roles - user.roles), ("role_revoked", user.roles - roles)):
                 if changed:
@@ -120,6 +133,11 @@ async def _found(tables: Tables, who: str) -> User:
     if user is None:
         raise UnknownUserError
     return user
+
+
+async def _keep_an_administrator(tables: Tables, user: User) -> None:
+    if await tables.users.active_with_role(Role.ADMIN) == {user.id}:
+        raise LastAdministratorError(user.name)
 
 
 def _reference(text: str) -> str:

@@ -62,6 +62,13 @@ class Users:
         """Replace the roles."""
         await self._executor.execute("UPDATE identity.users SET roles = $2 WHERE id = $1", user_id, sorted(roles))
 
+    async def active_with_role(self, role: str) -> set[str]:
+        """Return the ids of active people with a role; nobody else counts them until the transaction ends."""
+        await self._executor.execute("SELECT pg_advisory_xact_lock(hashtext('identity.role.' || $1))", role)
+        rows = await self._executor.fetch(
+            "SELECT id FROM identity.users WHERE status = 'active' AND $1 = ANY(roles)", role)
+        return {row["id"] for row in rows}
+
     async def is_still_active(self, user_id: str) -> bool:
         """Whether the person may log in, held true until the transaction ends: a lock waits for us, or we see it."""
         status = await self._executor.fetchval(

@@ -35,10 +35,11 @@ class UnknownRunError(NotFoundError):
 
 
 class NotForPeopleError(ForbiddenError):
-    """Only alerts start this one."""
+    """Alerts start this one, and people of certain roles if it names any."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"the playbook {name!r} is started by alerts only: set start.people in it to change that")
+    def __init__(self, name: str, roles: frozenset[str]) -> None:
+        who = f"alerts and by {', '.join(sorted(roles))}" if roles else "alerts only"
+        super().__init__(f"the playbook {name!r} is started by {who}: start.people in it says so")
 
 
 class TooManyTargetsError(UnprocessableError):

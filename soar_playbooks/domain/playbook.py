@@ -37,7 +37,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A checked playbook; `rules` None means that an alert of any rule may start it.
+    """A checked playbook; `rules` None means that an alert of any rule may start it, `people` None that anybody may.
 
     `content` is the canonical text that a run keeps, so that a later edit changes no run under way.
     """
@@ -46,7 +46,7 @@ class Playbook:
     title: str
     description: str
     rules: frozenset[str] | None
-    people: bool
+    people: frozenset[str] | None
     target_field: str
     max_targets: int
     approval: Approval
@@ -61,6 +61,10 @@ class Playbook:
     def is_started_by(self, rule: str) -> bool:
         """Whether an alert of this rule may start it."""
         return self.rules is None or rule in self.rules
+
+    def may_be_started_with(self, roles: frozenset[str]) -> bool:
+        """Whether a person or service with these roles may start it."""
+        return self.people is None or not self.people.isdisjoint(roles)
 
 
 def canonical(document: Mapping[str, Any]) -> str:

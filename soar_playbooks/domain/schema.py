@@ -1,7 +1,7 @@
 """The strict schema of a playbook file: every key known, every reference meaningful, every mistake with its place.
 
     name, title, description      texts; the name is the file's
-    start: {rules: [..] | any, people: bool}
+    start: {rules: [..] | any, people: bool | [roles]}
     targets: {field: user.name, max: 5}
     approval: none | another-person
     steps: [{name, connector, params: {key: text}, timeout_s}]
@@ -45,7 +45,7 @@ def playbook_from(document: object, name: str, connectors: frozenset[str] | None
         title=_text(top["title"], "title", 120),
         description=_text(top.get("description", ""), "description", 2_000),
         rules=_rules(start["rules"]),
-        people=_flag(start.get("people", True), "start.people"),
+        people=_people(start.get("people", True)),
         target_field=_matching(_FIELD, targets["field"], "targets.field"),
         max_targets=_whole(targets.get("max", DEFAULT_MAX_TARGETS), "targets.max", _MAX_RADIUS),
         approval=_approval(top.get("approval", Approval.NONE)),
@@ -66,6 +66,12 @@ def _rules(value: object) -> frozenset[str] | None:
     if not isinstance(value, list):
         raise PlaybookError("start.rules", "a list of rule ids, or the word any, is wanted here")
     return frozenset(_text(rule, "start.rules", 120) for rule in value)
+
+
+def _people(value: object) -> frozenset[str] | None:
+    if isinstance(value, list):
+        return frozenset(_text(role, "start.people", 64) for role in value)
+    return None if _flag(value, "start.people") else frozenset()
 
 
 def _approval(value: object) -> Approval:

@@ -74,7 +74,8 @@ def _playbook(playbook: Playbook) -> dict[str, Any]:
     return {
         "title": playbook.title, "description": playbook.description, "version_hash": playbook.version_hash,
         "approval": playbook.approval, "rules": sorted(playbook.rules) if playbook.rules is not None else "any",
-        "people": playbook.people, "max_targets": playbook.max_targets, "target_field": playbook.target_field,
+        "people": "any" if playbook.people is None else sorted(playbook.people), "max_targets": playbook.max_targets,
+        "target_field": playbook.target_field,
         "steps": [{"name": step.name, "connector": step.connector} for step in playbook.steps],
     }
 

@@ -98,8 +98,8 @@ class Responder:
         """Open a run that a person, or a service, asks for."""
         await self.library.refresh()
         playbook = self.library.get(name)
-        if not playbook.people:
-            raise NotForPeopleError(name)
+        if not playbook.may_be_started_with(by.roles):
+            raise NotForPeopleError(name, playbook.people or frozenset())
         wanted = distinct(list(targets))
         if not wanted or len(wanted) != len(set(targets)):
             raise InvalidInputError("name at least one target; each is a printable text of 1 to 256 characters")

@@ -102,3 +102,8 @@ async def opened(make_database: Callable[..., Any], home: Path, clock: FrozenClo
     yield Rig(url, folder, folder.signer(), clock, writer_pool, reader_pool)
     for pool in (writer_pool, reader_pool):
         pool.terminate()
+
+
+async def filled(rig: Rig) -> None:
+    """Twenty entries, checkpoints of 1, 10 and 20."""
+    await rig.filled(20, checkpoint_at=(10,))

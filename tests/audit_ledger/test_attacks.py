@@ -1,7 +1,6 @@
 """Every planted attack, and which check catches it. The attacker is the database's superuser."""
 # ruff: noqa: S608 - planted attacks are SQL text, by design
 
-from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
@@ -9,19 +8,13 @@ import pytest
 from audit_ledger.domain.checkpoint import Checkpoint
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.entry import hasher
-from audit_ledger.domain.errors import LedgerDownError, UncheckableError
 from audit_ledger.domain.finding import Mode, Verdict
 from audit_ledger.domain.merkle import root_of
 from audit_ledger.domain.note import NoteSigner
-from tests.audit_ledger.rig import Rig, kinds
+from tests.audit_ledger.rig import Rig, filled, kinds
 
 ENTRIES = "audit_ledger.entries"
 FORGED = b'{"event":{"action":"nothing_happened"}}'
-
-
-async def filled(rig: Rig) -> None:
-    """Twenty entries, checkpoints of 1, 10 and 20."""
-    await rig.filled(20, checkpoint_at=(10,))
 
 
 async def rewritten(rig: Rig, start: int) -> list[bytes]:
@@ -337,73 +330,3 @@ async def test_an_old_backup_of_the_whole_database_is_truncation(rig: Rig) -> No
 
     assert ("truncated", 10, 19) in kinds(report)
     assert report.holds_to == 10
-
-
-async def test_verification_from_a_checkpoint_sees_only_what_follows_and_says_so(rig: Rig) -> None:
-    await filled(rig)
-    clean = await rig.verify(since=10)
-    await rig.attack(f"UPDATE {ENTRIES} SET payload = '{{}}' WHERE seq IN (3, 15)")
-
-    report = await rig.verify(since=10)
-
-    assert (clean.verdict, clean.since) == (Verdict.GOOD, 10)
-    assert kinds(report) == [("edited", 15, 15)]
-    with pytest.raises(UncheckableError, match="no good checkpoint of size 11"):
-        await rig.verify(since=11)
-
-
-async def test_entries_long_without_a_checkpoint_outside_are_stale_not_good(rig: Rig) -> None:
-    await filled(rig)
-    ledger = rig.ledger()
-    await ledger.start()
-    await ledger.record(rig.event(1))
-    young = await rig.verify()
-
-    rig.clock.advance(1_000)
-
-    assert (young.verdict, (await rig.verify()).verdict) == (Verdict.GOOD, Verdict.UNANCHORED)
-    await ledger.stop()
-
-
-async def empty(_rig: Rig) -> None:
-    """Leave the database as migrated."""
-
-
-async def of_another_ledger(rig: Rig) -> None:
-    """Move everything to another stream."""
-    await rig.filled(3)
-    await rig.attack("UPDATE audit_ledger.entries SET stream = 'gridwarden/other'", "DELETE FROM audit_ledger.heads",
-                     "DELETE FROM audit_ledger.checkpoints")
-
-
-@pytest.mark.parametrize("prepare", [empty, of_another_ledger])
-async def test_nothing_to_verify_is_never_good(rig: Rig, prepare: Callable[[Rig], Awaitable[None]]) -> None:
-    await prepare(rig)
-
-    with pytest.raises(UncheckableError, match="nothing to verify"):
-        await rig.verify(outside=False)
-
-
-async def test_a_missing_table_is_never_good(rig: Rig) -> None:
-    admin = await asyncpg.connect(rig.url)
-    await admin.execute("DROP TABLE audit_ledger.entries")
-    await admin.close()
-
-    with pytest.raises((UncheckableError, LedgerDownError)):
-        await rig.verify()
-
-
-async def test_the_outcome_of_a_verification_is_itself_sealed(rig: Rig) -> None:
-    await filled(rig)
-    await rig.attack(f"UPDATE {ENTRIES} SET payload = '{{}}' WHERE seq = 7")
-    ledger = rig.ledger()
-    await ledger.start()
-
-    report = await ledger.verify()
-
-    [sealed] = await ledger.find(action="ledger_verified")
-    assert sealed.event["event"]["outcome"] == "failure"
-    assert sealed.event["grid"]["ledger"]["findings"] == [{"kind": "edited", "seq": 7, "last_seq": 7}]
-    assert ledger.verification is not None
-    assert ledger.verification.report == report
-    await ledger.stop()
