@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from importlib.metadata import version
 
 import structlog
@@ -19,6 +20,7 @@ from control_plane.home import Home, HomeLock
 from control_plane.logs import configure_logs
 from control_plane.screen import Screen
 from control_plane.server import Listener, listen, serve
+from control_plane.watchdog import keep_running
 from control_plane.wiring import assembled
 from shared_kernel.errors import UnavailableError
 
@@ -65,12 +67,14 @@ async def _run(  # noqa: PLR0913 - what one start consists of
     settings: Settings, home: Home, gateway: socket.socket, console: socket.socket, screen: Screen, *, demo: bool,
 ) -> None:
     stop = _stop_event()
-    async with _database(settings, home) as url, assembled(settings, home, url) as product:
+    async with _database(settings, home) as (url, server), assembled(settings, home, url) as product:
         await product.first_start(screen, demo=demo)
         async with console_application(settings, home) as web:
             listeners = [Listener(product.gateway(), gateway, StrictProtocol), Listener(web, console, StrictProtocol)]
             serving = asyncio.create_task(serve(listeners, stop))
             product.start_background()
+            if server is not None:
+                product.supervisor.start("embedded database", partial(keep_running, server))
             _tell_ready(settings, screen)
             await serving
             _log.info("stopping")
@@ -90,20 +94,20 @@ def _stop_event() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def _database(settings: Settings, home: Home) -> AsyncIterator[str]:
-    """Yield the owner's URL of a migrated database."""
+async def _database(settings: Settings, home: Home) -> AsyncIterator[tuple[str, EmbeddedPostgres | None]]:
+    """Yield the owner's URL of a migrated database, and its server if it is ours."""
     if settings.database_url:
         try:
             await migrate(settings.database_url)
         except OSError as cause:
             raise UnavailableError(f"PostgreSQL does not answer ({cause}): check DATABASE_URL") from cause
-        yield settings.database_url
+        yield settings.database_url, None
         return
     server = EmbeddedPostgres(home.postgres)
     url = await asyncio.to_thread(server.start)
     try:
         await migrate(url)
-        yield url
+        yield url, server
     finally:
         await asyncio.to_thread(server.stop)
 

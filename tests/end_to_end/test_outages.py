@@ -104,6 +104,23 @@ async def test_a_database_whose_connections_die_is_found_again_and_loses_nothing
     await operator.__aexit__(None, None, None)
 
 
+async def test_a_database_server_that_died_is_started_again_and_has_what_was_acknowledged(fragile: Configured) -> None:
+    operator = await signed_in(fragile, "orhan.operator")
+    body = _reading()
+    assert (await operator.ask("POST", "/api/v1/ingest/meter", body=body)).status_code == 201
+
+    _signal_all(_server_processes(fragile)[:1], signal.SIGKILL)
+
+    assert await until(lambda: _answers(operator), patience_s=40)
+    assert body["event_id"] in await _readings(operator)
+    assert (await operator.ask("POST", "/api/v1/ingest/meter", body=_reading())).status_code == 201
+    await operator.__aexit__(None, None, None)
+
+
+async def _answers(operator: Person) -> bool:
+    return (await operator.ask("POST", "/api/v1/ingest/meter", body=_reading())).status_code == 201
+
+
 async def test_asked_to_stop_under_load_it_ends_what_it_began(fragile: Configured) -> None:
     """Runs last on this instance."""
     operator = await signed_in(fragile, "orhan.operator")
