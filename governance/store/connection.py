@@ -8,7 +8,8 @@ import asyncpg
 from governance.domain.errors import StoreUnavailableError
 
 _SILENT = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError,
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError, OSError, TimeoutError,
 )
 

@@ -13,8 +13,10 @@ def telemetry_failures() -> Iterator[None]:
     """Turn a database that does not answer into TelemetryDownError."""
     try:
         yield
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError,
-            asyncpg.InsufficientResourcesError, asyncpg.InvalidAuthorizationSpecificationError,
-            asyncpg.InvalidCatalogNameError, asyncpg.ReadOnlySQLTransactionError, asyncpg.TransactionRollbackError,
-            OSError, TimeoutError) as cause:
+    except (
+        asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+        asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
+        asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError,
+        asyncpg.ReadOnlySQLTransactionError, asyncpg.TransactionRollbackError, OSError, TimeoutError,
+    ) as cause:
         raise TelemetryDownError from cause

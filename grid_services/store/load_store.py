@@ -41,8 +41,10 @@ def load_failures() -> Iterator[None]:
     """Turn a database that does not answer into the kernel's word for it."""
     try:
         yield
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError,
-            TimeoutError) as cause:
+    except (
+        asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+        asyncpg.OperatorInterventionError, OSError, TimeoutError,
+    ) as cause:
         raise UnavailableError("the load archive's database does not answer: retry later") from cause
 
 

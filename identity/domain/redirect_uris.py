@@ -3,7 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::(?:[0-5]?\d{1,4}|6(?:[0-4]\d{3}|5(?:[0-4]\d\d|5(?:[0-2]\d|3[0-5])))))?(/[^#\s\\]*)?", re.ASCII)
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?(/[^#\s\\]*)?", re.ASCII)
+_MAX_PORT = 65_535
 _PRINTABLE = re.compile(r"[!-~]{1,2000}", re.ASCII)
 _FORBIDDEN_SCHEMES = frozenset({"javascript", "data", "file", "vbscript", "blob", "about", "ws", "wss", "ftp"})
 
@@ -18,7 +19,7 @@ def is_registered(uri: str, registered: tuple[str, ...]) -> bool:
 
 def _without_port(uri: str) -> tuple[str, str] | None:
     match = _LOOPBACK.fullmatch(uri)
-    return (match[1], match[2] or "") if match else None
+    return (match[1], match[3] or "") if match and int(match[2] or 0) <= _MAX_PORT else None
 
 
 def may_be_registered(uri: str) -> bool:
@@ -33,7 +34,7 @@ def may_be_registered(uri: str) -> bool:
     if parts.scheme == "https":
         return bool(named[0]) and "@" not in parts.netloc
     if parts.scheme == "http":
-        return _LOOPBACK.fullmatch(uri) is not None or (named[0] == "localhost" and "@" not in parts.netloc)
+        return _without_port(uri) is not None or (named[0] == "localhost" and "@" not in parts.netloc)
     return "." in parts.scheme and parts.scheme not in _FORBIDDEN_SCHEMES
 
 

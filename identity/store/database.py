@@ -16,7 +16,8 @@ from identity.store.users import Users
 from shared_kernel.errors import UnavailableError
 
 CONNECTION_ERRORS = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError,
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError, OSError, TimeoutError,
 )
 

@@ -19,8 +19,10 @@ INSERT INTO policy_engine.risk_counts (subject, feature, value, seen)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
 ON CONFLICT (subject, feature, value) DO UPDATE SET seen = risk_counts.seen + excluded.seen
 """
-_DOWN = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError,
-         asyncpg.InsufficientResourcesError, OSError, TimeoutError)
+_DOWN = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError, OSError, TimeoutError,
+)
 
 
 class RiskHistoryStore:

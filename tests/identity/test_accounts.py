@@ -134,7 +134,8 @@ async def test_the_admin_is_created_once_with_a_password_told_once(world: World)
 
 
 @pytest.mark.parametrize(("name", "password", "roles"), [
-    ("", PASSWORD, ()), ("a b", PASSWORD, ()), ("x" * 65, PASSWORD, ()), ("é", PASSWORD, ()), ("00000000-0000-7000-8000-000000000000", PASSWORD, ()), ("\x00", PASSWORD, ()),
+    ("", PASSWORD, ()), ("a b", PASSWORD, ()), ("x" * 65, PASSWORD, ()), ("é", PASSWORD, ()),
+    ("00000000-0000-7000-8000-000000000000", PASSWORD, ()), ("\x00", PASSWORD, ()),
     ("bob", "short", ()), ("bob", "p" * 1_025, ()), ("bob", PASSWORD, ("Admin",)), ("bob", PASSWORD, ("a\x00",)),
 ])
 async def test_an_unfit_account_is_refused(world: World, name: str, password: str, roles: tuple[str, ...]) -> None:

@@ -282,7 +282,7 @@ async def test_a_database_gone_in_mid_redemption_leaves_nothing_half_done(world:
             WHERE datname LIKE 'test_%' AND pid <> pg_backend_pid()""")
         return Receipt(0, b"")
 
-    world.recorder.record = cut  # type: ignore[method-assign] - the outage happens while the event is sealed
+    world.recorder.record = cut  # type: ignore[method-assign, assignment]  # the outage happens while the event is sealed
     refused = await world.redeem(code)
     del world.recorder.record
     await admin.close()

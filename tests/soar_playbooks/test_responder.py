@@ -17,25 +17,23 @@ from soar_playbooks.domain.errors import SwitchedOffError, TooManyTargetsError, 
 from soar_playbooks.domain.run import RunStatus, StepState
 from soar_playbooks.service import responder as responder_module
 from tests.frozen_clock import FrozenClock
-from tests.soar_playbooks.house import LOCK, City, alert, city, one_step, person
+from tests.soar_playbooks.house import (
+    LOCK,
+    City,
+    alert,
+    city,
+    one_step,
+    only_run,
+    person,
+)
 
 ANA = person("ana")
-
-
-@pytest.fixture
-def here(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> City:
-    return city(app_pool, clock, tmp_path)
-
-
-async def _only_run(here: City) -> str:
-    (run,) = await here.responder.runs(None, 10)
-    return run.run_id
 
 
 async def test_an_alert_locks_the_account_then_revokes_its_sessions(here: City) -> None:
     await here.responder.observe("ledger", [alert("mallory")])
 
-    story = await here.work_off(await _only_run(here))
+    story = await here.work_off(await only_run(here))
 
     assert [step.state for step in story.steps] == [StepState.DONE, StepState.DONE]
     assert here.connectors["lock_account"].calls == [{"account": "mallory", "reason": "GR-001 Credential stuffing"}]
@@ -44,7 +42,7 @@ async def test_an_alert_locks_the_account_then_revokes_its_sessions(here: City) 
 
 async def test_every_step_is_sealed_before_and_after(here: City) -> None:
     await here.responder.observe("ledger", [alert("mallory")])
-    await here.work_off(await _only_run(here))
+    await here.work_off(await only_run(here))
 
     assert here.ledger.actions() == [
         "playbook_run_started", "playbook_step_intended", "playbook_step_done", "playbook_step_intended",
@@ -59,7 +57,7 @@ async def test_every_step_is_sealed_before_and_after(here: City) -> None:
 async def test_a_trigger_delivered_a_hundred_times_is_one_run(here: City) -> None:
     for seq in range(100):
         await here.responder.observe("ledger", [alert("mallory", seq=seq)])
-    await here.work_off(await _only_run(here))
+    await here.work_off(await only_run(here))
 
     assert len(here.connectors["lock_account"].calls) == 1
     assert here.ledger.actions().count("playbook_run_started") == 1
@@ -69,7 +67,7 @@ async def test_a_trigger_delivered_a_hundred_times_is_one_run(here: City) -> Non
 async def test_a_trigger_delivered_at_once_to_many_is_one_run(here: City) -> None:
     await asyncio.gather(*(here.responder.observe("ledger", [alert("mallory", seq=seq)]) for seq in range(20)))
 
-    assert await _only_run(here)
+    assert await only_run(here)
 
 
 async def test_other_events_open_nothing_and_move_the_position(here: City) -> None:
@@ -95,7 +93,7 @@ async def test_a_poison_alert_is_skipped_and_the_next_one_runs(here: City) -> No
 
     await here.responder.observe("ledger", [poison, alert("mallory", seq=1)])
 
-    assert (await here.work_off(await _only_run(here))).run.status is RunStatus.DONE
+    assert (await here.work_off(await only_run(here))).run.status is RunStatus.DONE
 
 
 async def test_a_rule_the_playbook_does_not_name_needs_a_human(here: City) -> None:
@@ -184,7 +182,7 @@ async def test_a_step_that_cannot_be_sealed_does_not_happen_and_happens_later(he
         await asyncio.sleep(0.3)
         calls_while_down = len(here.connectors["lock_account"].calls)
         here.ledger.is_down = False
-        story = await here.until(await _only_run(here), RunStatus.DONE)
+        story = await here.until(await only_run(here), RunStatus.DONE)
 
     assert calls_while_down == 0
     assert story.steps[0].attempts == 0
@@ -231,7 +229,7 @@ async def test_a_target_that_looks_like_a_template_is_only_a_name(here: City) ->
     evil = "${reason} {{7*7}} $(id) '; DROP TABLE x"
     await here.responder.observe("ledger", [alert(evil)])
 
-    await here.work_off(await _only_run(here))
+    await here.work_off(await only_run(here))
 
     assert here.connectors["lock_account"].calls[0]["account"] == evil
 
@@ -249,7 +247,7 @@ async def test_a_plan_changed_in_the_table_is_not_carried_out(
     )
     await owner.close()
 
-    story = await here.work_off(await _only_run(here), RunStatus.NEEDS_HUMAN)
+    story = await here.work_off(await only_run(here), RunStatus.NEEDS_HUMAN)
 
     assert here.connectors["lock_account"].calls == []
     assert "not the one" in story.run.reason
@@ -272,7 +270,7 @@ async def test_the_kill_switch_stops_a_run_before_its_next_step(here: City) -> N
     here.connectors["lock_account"].behave = flip
     await here.responder.observe("ledger", [alert("mallory")])
 
-    story = await here.work_off(await _only_run(here), RunStatus.STOPPED)
+    story = await here.work_off(await only_run(here), RunStatus.STOPPED)
 
     assert [step.state for step in story.steps] == [StepState.DONE, StepState.PLANNED]
     assert here.connectors["revoke_sessions"].calls == []
@@ -306,7 +304,7 @@ async def test_a_refusal_fails_the_run_and_is_not_repeated(here: City) -> None:
     here.connectors["lock_account"].behave = refuse
     await here.responder.observe("ledger", [alert("mallory")])
 
-    story = await here.work_off(await _only_run(here), RunStatus.FAILED)
+    story = await here.work_off(await only_run(here), RunStatus.FAILED)
 
     assert len(here.connectors["lock_account"].calls) == 1
     assert "no such account" in story.run.reason
@@ -320,7 +318,7 @@ async def test_an_idempotent_step_is_tried_three_times_then_a_human_is_needed(he
     here.connectors["lock_account"].behave = fail
     await here.responder.observe("ledger", [alert("mallory")])
 
-    story = await here.work_off(await _only_run(here), RunStatus.NEEDS_HUMAN)
+    story = await here.work_off(await only_run(here), RunStatus.NEEDS_HUMAN)
 
     assert len(here.connectors["lock_account"].calls) == 3
     assert story.steps[0].state is StepState.NEEDS_HUMAN
@@ -340,7 +338,7 @@ async def test_what_may_not_be_repeated_goes_to_a_human_after_one_call(
     connector.behave, connector.kind, connector.answer = fail, kind, answer
     await here.responder.observe("ledger", [alert("mallory")])
 
-    await here.work_off(await _only_run(here), RunStatus.NEEDS_HUMAN)
+    await here.work_off(await only_run(here), RunStatus.NEEDS_HUMAN)
 
     assert len(connector.calls) == 1
     assert "secret-token" not in str(here.ledger.events)
@@ -363,57 +361,6 @@ async def test_a_time_out_after_success_is_not_repeated(here: City) -> None:
 
     assert len(connector.calls) == 1
     assert story.steps[0].result == {"reconciled": True}
-
-
-async def test_a_worker_that_stops_gives_its_runs_back_and_another_finishes_them(
-    here: City, app_pool: asyncpg.Pool, clock: FrozenClock,
-) -> None:
-    hanging = asyncio.Event()
-
-    async def hang(_params: Mapping[str, str], _key: str) -> Mapping[str, Any]:
-        hanging.set()
-        await asyncio.sleep(60)
-        return {}
-
-    here.connectors["lock_account"].behave = hang
-    await here.responder.observe("ledger", [alert("mallory")])
-    async with here.working():
-        await hanging.wait()
-    other = city(app_pool, clock, here.folder)
-
-    story = await other.work_off(await _only_run(other))
-
-    assert [step.resumptions for step in story.steps] == [1, 0]
-    assert len(other.connectors["lock_account"].calls) == 1
-
-
-async def test_two_workers_share_fifty_runs_and_do_each_once(
-    here: City, app_pool: asyncpg.Pool, clock: FrozenClock,
-) -> None:
-    other = city(app_pool, clock, here.folder)
-    await here.responder.observe(
-        "ledger", [alert(f"user-{n}", alert_id=f"alert-{n}", seq=n) for n in range(50)],
-    )
-    async with here.working(), other.working():
-        for run in await here.responder.runs(None, 100):
-            await here.until(run.run_id, RunStatus.DONE)
-
-    accounts = [call["account"] for one in (here, other) for call in one.connectors["lock_account"].calls]
-    assert sorted(accounts) == sorted(f"user-{n}" for n in range(50))
-
-
-async def test_a_worker_whose_lease_was_taken_writes_nothing(here: City, app_pool: asyncpg.Pool) -> None:
-    async def lose_the_lease(_params: Mapping[str, str], _key: str) -> Mapping[str, Any]:
-        await app_pool.execute("UPDATE soar_playbooks.runs SET lease_owner = 'somebody else'")
-        return {}
-
-    here.connectors["lock_account"].behave = lose_the_lease
-    await here.responder.observe("ledger", [alert("mallory")])
-    async with here.working():
-        await asyncio.sleep(0.5)
-        story = await here.responder.story(await _only_run(here))
-
-    assert [step.state for step in story.steps] == [StepState.INTENDED, StepState.PLANNED]
 
 
 def test_the_responder_is_the_kernels_subscriber(here: City) -> None:
