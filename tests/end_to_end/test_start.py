@@ -7,6 +7,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from control_plane.cli.person import Person
@@ -22,6 +23,13 @@ def _up(instance: Instance, *words: str, **environment: str) -> subprocess.Compl
         instance.command("up", *words), env=instance.environment() | environment, capture_output=True, text=True,
         check=False, timeout=60,
     )
+
+
+def _facts_until_ready(process: subprocess.Popen[bytes]) -> list[str]:
+    facts: list[str] = []
+    while process.stdout and "ready" not in facts and (line := process.stdout.readline()):
+        facts.append(json.loads(line)["fact"])
+    return facts
 
 
 @pytest.fixture
@@ -72,6 +80,31 @@ def test_an_unusable_setting_is_named(empty: Instance) -> None:
 
     assert result.returncode == 1
     assert "host" in result.stderr
+
+
+async def test_your_own_postgresql_is_used_instead_even_by_an_owner_who_is_no_superuser(
+    empty: Instance, postgres_url: str,
+) -> None:
+    admin = await asyncpg.connect(postgres_url)
+    await admin.execute("CREATE ROLE yours LOGIN CREATEROLE PASSWORD 'pw'")
+    await admin.execute("CREATE DATABASE yours OWNER yours")
+    url = postgres_url.replace("postgres:@/postgres", "yours:pw@/yours")
+    environment = empty.environment() | {"DATABASE_URL": url}
+    command = empty.command("up", "--json", "--gateway-port", "0", "--console-port", "0")
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        facts = _facts_until_ready(process)
+        process.terminate()
+    verified = subprocess.run(empty.command("ledger", "verify"), env=environment, capture_output=True, text=True,
+                              check=False)
+    left_open = await admin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE datname = 'yours'")
+    await admin.execute("DROP DATABASE yours WITH (FORCE)")
+    await admin.close()
+
+    assert facts == ["account", "ready"]
+    assert process.returncode == 0
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert left_open == 0
+    assert not (empty.home / "postgres").exists()
 
 
 @pytest.mark.slow
