@@ -187,7 +187,8 @@ async def test_the_run_page_shows_every_state(city: City, changes: dict[str, Any
 
 
 async def test_a_finished_run_asks_no_more(city: City) -> None:
-    city.gateway.answers[f"GET /api/v1/playbooks/runs/{RUN_ID}"] = run(status="done", finished_at="2026-11-21T07:01:00Z")
+    city.gateway.answers[f"GET /api/v1/playbooks/runs/{RUN_ID}"] = run(
+        status="done", finished_at="2026-11-21T07:01:00Z")
 
     page = await city.browser.get(f"/playbooks/runs/{RUN_ID}")
 
@@ -217,7 +218,8 @@ async def test_the_ledger_page_says_that_nothing_was_verified_yet(city: City) ->
 
 
 async def test_the_ledger_page_shows_the_checkpoint_and_the_last_report(city: City) -> None:
-    city.gateway.answers["GET /api/v1/ledger/checkpoint"] = PlainTextResponse("grid.example\n119900\ncm9vdA==\n\n- x y\n")
+    city.gateway.answers["GET /api/v1/ledger/checkpoint"] = PlainTextResponse(
+        "grid.example\n119900\ncm9vdA==\n\n- x y\n")
     city.gateway.answers["GET /api/v1/ledger/verify"] = {
         "state": "done", "done": 1, "total": 1, "report": report(EDITED, LOST)}
 
@@ -291,7 +293,9 @@ async def test_the_access_log_names_masks_and_refusals(city: City) -> None:
 
 
 async def test_approving_sends_the_plan_that_was_read(city: City) -> None:
-    answer = await city.submit(f"/playbooks/runs/{RUN_ID}/decision", verdict="approve", comment="go", plan_hash="ab" * 32)
+    answer = await city.submit(
+        f"/playbooks/runs/{RUN_ID}/decision", verdict="approve", comment="go", plan_hash="ab" * 32,
+    )
 
     assert answer.headers["location"] == f"/playbooks/runs/{RUN_ID}"
     assert b'"plan_hash":"' + b"ab" * 32 in city.gateway.posted(f"/api/v1/playbooks/runs/{RUN_ID}/approve")
@@ -325,7 +329,7 @@ async def test_the_purpose_travels_with_every_later_request(city: City) -> None:
 
 
 async def test_the_browsers_name_reaches_the_gateway_whatever_it_is_made_of(city: City) -> None:
-    await city.browser.get("/alerts", headers={"user-agent": b"Fire\xe9fox 1"})
+    await city.browser.get("/alerts", headers=[(b"user-agent", b"Fire\xe9fox 1")])
 
     assert city.gateway.asked[-1][2]["user-agent"] == "Fire?fox 1"
 

@@ -75,7 +75,9 @@ async def test_a_callback_in_another_browser_signs_nobody_in(city: City) -> None
     assert ended.status_code == 403
 
 
-@pytest.mark.parametrize("path", ["//evil.test", "/\\evil.test", "https://evil.test", "/\tevil", "evil", "/" + "a" * 3000])
+@pytest.mark.parametrize("path", [
+    "//evil.test", "/\\evil.test", "https://evil.test", "/\tevil", "evil", "/" + "a" * 3000,
+])
 def test_the_way_back_is_never_an_open_redirect(path: str) -> None:
     assert local_path(path) == "/grid"
 
