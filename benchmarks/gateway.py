@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from benchmarks.metric import Metric
+from benchmarks.quiet import settle
 from control_plane.cli.person import Person
 from control_plane.demo.instance import Instance
 
@@ -32,6 +33,7 @@ async def measure(_url: str) -> list[Metric]:
     with tempfile.TemporaryDirectory(prefix="gwgate") as folder:
         Path(folder).chmod(0o755)
         with Instance(Path(folder) / "home") as instance:
+            settle(instance)
             async with Person(instance.gateway) as person:
                 await person.sign_in(USER, instance.passwords[USER])
                 token = str(person.tokens["access_token"])

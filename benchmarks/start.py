@@ -7,10 +7,10 @@ from pathlib import Path
 import psutil
 
 from benchmarks.metric import Metric
+from benchmarks.quiet import settle
 from control_plane.demo.instance import Instance
 
 ROUNDS = 5
-SETTLE_S = 20.0
 
 
 async def measure(_url: str) -> list[Metric]:
@@ -38,7 +38,7 @@ def _seconds_to_ready(home: Path) -> float:
 
 def _weights(home: Path) -> tuple[float, ...]:
     with Instance(home) as instance:
-        time.sleep(SETTLE_S)
+        settle(instance)
         return tuple(_weight(instance.pid, home) for _ in range(ROUNDS))
 
 
