@@ -36,7 +36,7 @@ async def migrate(url: str, houses: tuple[str, ...] = HOUSES) -> None:
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('gridwarden.migrate'))"))
-            for statement in CREATE_ROLES.split(";\n"):
+            for statement in CREATE_ROLES:
                 await connection.exec_driver_sql(statement)
             for house in houses:
                 await connection.run_sync(_upgrade, house)

@@ -38,7 +38,10 @@ async def open_pool(url: str, role: str, *, size: int) -> asyncpg.Pool:
                 "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             },
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as cause:
+    except asyncpg.PostgresError as cause:
+        raise UnavailableError(f"PostgreSQL refused a connection as {role} ({cause}): check DATABASE_URL, and that its "
+                               f"user is a member of {role}") from cause
+    except (OSError, TimeoutError) as cause:
         raise UnavailableError(f"PostgreSQL does not answer ({type(cause).__name__}): check DATABASE_URL") from cause
 
 

@@ -1,5 +1,6 @@
 """Least privilege is SQL: who may touch what, created before any house migrates.
 
+Where somebody else made the roles, an owner who may not grant them must be a member already; the pool says if not.
 Every pool connects as the owner and drops to one of these roles in the connection's start-up packet.
 """
 
@@ -9,8 +10,11 @@ LEDGER_READER = "gridwarden_ledger_reader"
 
 ALL_ROLES = (APP, LEDGER_WRITER, LEDGER_READER)
 
-CREATE_ROLES = "\n".join(
-    f"""DO $$ BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
-    GRANT {role} TO CURRENT_USER;"""
+CREATE_ROLES = tuple(
+    f"""DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} NOLOGIN; END IF;
+        BEGIN GRANT {role} TO CURRENT_USER; EXCEPTION WHEN insufficient_privilege THEN NULL; END;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"""
     for role in ALL_ROLES
 )
+"""One statement a role."""

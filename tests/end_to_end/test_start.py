@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from control_plane.cli.person import Person
+from control_plane.database.roles import ALL_ROLES, CREATE_ROLES
 from control_plane.demo.instance import Instance
 from shared_kernel.clock import SystemClock, to_iso
 from shared_kernel.ids import uuid7
@@ -86,7 +87,10 @@ async def test_your_own_postgresql_is_used_instead_even_by_an_owner_who_is_no_su
     empty: Instance, postgres_url: str,
 ) -> None:
     admin = await asyncpg.connect(postgres_url)
-    await admin.execute("CREATE ROLE yours LOGIN CREATEROLE PASSWORD 'pw'")
+    await admin.execute("CREATE ROLE yours LOGIN PASSWORD 'pw'")
+    for statement in CREATE_ROLES:  # another database of this server may have made them already
+        await admin.execute(statement)
+    await admin.execute(f"GRANT {', '.join(ALL_ROLES)} TO yours")
     await admin.execute("CREATE DATABASE yours OWNER yours")
     url = postgres_url.replace("postgres:@/postgres", "yours:pw@/yours")
     environment = empty.environment() | {"DATABASE_URL": url}
