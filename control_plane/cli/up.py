@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-Home = Annotated[Path | None, typer.Option(help="Data directory. [env GRIDWARDEN_HOME; default ./var]")]
-Host = Annotated[str | None, typer.Option(help="Address to listen on. [default 127.0.0.1]")]
-GatewayPort = Annotated[int | None, typer.Option(help="Port of the gateway. [default 5000]")]
-ConsolePort = Annotated[int | None, typer.Option(help="Port of the console. [default 8080]")]
-Gateway = Annotated[str | None, typer.Option(help="URL of the gateway. [env GRIDWARDEN_ISSUER]")]
+Home = Annotated[Path | None, typer.Option(help="Data directory (GRIDWARDEN_HOME; ./var without it).")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on (GRIDWARDEN_HOST; 127.0.0.1 without it).")]
+GatewayPort = Annotated[int | None, typer.Option(help="Port of the gateway; 0 takes a free one (5000 without it).")]
+ConsolePort = Annotated[int | None, typer.Option(help="Port of the console; 0 takes a free one (8080 without it).")]
+Gateway = Annotated[str | None, typer.Option(help="URL of the gateway (GRIDWARDEN_ISSUER).")]
 Demo = Annotated[bool, typer.Option("--demo", help="Also create demo users, one a role, and print their passwords.")]
 Json = Annotated[bool, typer.Option("--json", help="State facts as JSON lines on standard output.")]
 
