@@ -32,9 +32,14 @@ class _Subscriber:
         self.seen += [event.seq for event in events]
 
 
-async def _run(*subscriptions: Subscription) -> None:
+async def _run(wanted: int, *subscriptions: Subscription) -> None:
+    """Relay until every subscriber has seen `wanted` events, ten seconds at most."""
     task = asyncio.create_task(relay(subscriptions))
-    await asyncio.sleep(0.6)
+    seen = [subscription.subscriber for subscription in subscriptions]
+    for _ in range(200):
+        if all(len(one.seen) >= wanted for one in seen if isinstance(one, _Subscriber)):
+            break
+        await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -42,7 +47,7 @@ async def _run(*subscriptions: Subscription) -> None:
 async def test_events_arrive_in_order_and_once() -> None:
     source, subscriber = _Source(1_200), _Subscriber()
 
-    await _run(Subscription("ledger", source, "one", subscriber))
+    await _run(1_200, Subscription("ledger", source, "one", subscriber))
 
     assert subscriber.seen == list(range(1_200))
 
@@ -50,7 +55,9 @@ async def test_events_arrive_in_order_and_once() -> None:
 async def test_a_failing_subscriber_is_retried_and_holds_up_nobody() -> None:
     source, failing, well = _Source(30), _Subscriber(failures=1), _Subscriber()
 
-    await _run(Subscription("ledger", source, "failing", failing), Subscription("ledger", source, "well", well))
+    await _run(
+        30, Subscription("ledger", source, "failing", failing), Subscription("ledger", source, "well", well),
+    )
 
     assert well.seen == list(range(30))
     assert failing.seen == list(range(30))
