@@ -1,5 +1,6 @@
 """The query columns of an entry, always derivable from its payload and checked against it."""
 
+from itertools import repeat
 from typing import Any, NamedTuple
 
 MAX_CHARACTERS = 512
@@ -7,7 +8,7 @@ MAX_CHARACTERS = 512
 
 
 class Columns(NamedTuple):
-    """What an entry can be found by; None where the event does not say."""
+    """What an entry can be found by; None where the event does not say. `sealed_key`: the key of its sealed fields."""
 
     action: str | None
     subject: str | None
@@ -15,12 +16,13 @@ class Columns(NamedTuple):
     dataset: str | None
     outcome: str | None
     event_time: str | None
+    sealed_key: str | None
 
 
 def columns_of(event: Any) -> Columns:  # noqa: ANN401 - a damaged payload may hold any JSON value
     """Derive the columns: `grid.data.dataset` (what was read) goes before `grid.resource.dataset` (what was asked)."""
     if not isinstance(event, dict):
-        return Columns(None, None, None, None, None, None)
+        return Columns(*repeat(None, len(Columns._fields)))
     about = _section(event, "event")
     grid = _section(event, "grid")
     return Columns(
@@ -30,6 +32,7 @@ def columns_of(event: Any) -> Columns:  # noqa: ANN401 - a damaged payload may h
         _text(_section(grid, "data").get("dataset")) or _text(_section(grid, "resource").get("dataset")),
         _text(about.get("outcome")),
         _text(event.get("@timestamp")),
+        _text(_section(grid, "sealed").get("key")),
     )
 
 

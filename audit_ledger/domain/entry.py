@@ -6,6 +6,9 @@
 
 Every field has a fixed width or carries its length, so no two entries share a preimage. The leading byte makes an
 entry hash an RFC 6962 (section 2.1) leaf hash: the same 32 bytes serve the chain and the Merkle tree.
+
+What follows the leading byte is the entry's *leaf data*, which C2SP tlog-tiles bundles hold: at most 65,535 bytes. A
+payload that leaves no room for the header goes in as its SHA-256, under version 2 of the header; `len` stays its own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,48 +16,72 @@ from hashlib import sha256
 from itertools import repeat
 from struct import Struct
 
-VERSION = 1
+VERSION, VERSION_BY_DIGEST = 1, 2
 GENESIS = bytes(32)
+MAX_LEAF_DATA = 65_535
 MAX_STREAM_BYTES = 255
 _LEAF = b"\x00"
-_NUMBERS = Struct(">qqI").pack
+_HEADER_NUMBERS = Struct(">qqI")
+_NUMBERS, _NUMBERS_BYTES = _HEADER_NUMBERS.pack, _HEADER_NUMBERS.size
 
 EntryHasher = Callable[[bytes, int, int, bytes], bytes]
 """(previous hash, seq, recorded_at_us, payload) -> entry hash."""
 
+LeafData = Callable[[bytes, int, int, bytes], bytes]
+"""(previous hash, seq, recorded_at_us, payload) -> what is hashed after the byte 0x00."""
 
 PageHasher = Callable[[Iterable[bytes], Iterable[int], Iterable[int], Sequence[bytes]], list[bytes]]
 """The same for a page, column by column."""
 
 
+def leaf_data_of(stream: str) -> LeafData:
+    """Return the function that writes one stream's leaf data; the constant part of the header is packed once."""
+    whole, by_digest, limit = _prefix(stream, VERSION), _prefix(stream, VERSION_BY_DIGEST), max_whole_payload(stream)
+
+    def leaf_data(previous: bytes, seq: int, recorded_at_us: int, payload: bytes) -> bytes:
+        numbers = _NUMBERS(seq, recorded_at_us, len(payload))
+        if len(payload) > limit:
+            return b"".join((previous, by_digest, numbers, sha256(payload).digest()))
+        return b"".join((previous, whole, numbers, payload))
+
+    return leaf_data
+
+
+def max_whole_payload(stream: str) -> int:
+    """Return the largest payload that is hashed as it is; a larger one goes in by its digest."""
+    return MAX_LEAF_DATA - len(GENESIS) - len(_prefix(stream, VERSION)) - _NUMBERS_BYTES
+
+
 def hasher(stream: str) -> EntryHasher:
-    """Return the entry hash function of one stream; the constant part of the header is packed once."""
-    prefix = _prefix(stream)
+    """Return the entry hash function of one stream."""
+    leaf_data = leaf_data_of(stream)
 
     def entry_hash(previous: bytes, seq: int, recorded_at_us: int, payload: bytes) -> bytes:
-        numbers = _NUMBERS(seq, recorded_at_us, len(payload))
-        return sha256(b"".join((_LEAF, previous, prefix, numbers, payload))).digest()
+        return sha256(_LEAF + leaf_data(previous, seq, recorded_at_us, payload)).digest()
 
     return entry_hash
 
 
 def page_hasher(stream: str) -> PageHasher:
     """Return `hasher` for many entries whose predecessors' hashes are given: no Python call for each."""
-    prefix = _prefix(stream)
+    prefix, limit, entry_hash = _prefix(stream, VERSION), max_whole_payload(stream), hasher(stream)
 
     def entry_hashes(
         previous: Iterable[bytes], seqs: Iterable[int], recorded_at_us: Iterable[int], payloads: Sequence[bytes],
     ) -> list[bytes]:
-        numbers = map(_NUMBERS, seqs, recorded_at_us, map(len, payloads))
+        lengths = list(map(len, payloads))
+        if lengths and max(lengths) > limit:
+            return list(map(entry_hash, previous, seqs, recorded_at_us, payloads))
+        numbers = map(_NUMBERS, seqs, recorded_at_us, lengths)
         preimages = map(b"".join, zip(repeat(_LEAF), previous, repeat(prefix), numbers, payloads))
         return [sha256(preimage).digest() for preimage in preimages]
 
     return entry_hashes
 
 
-def _prefix(stream: str) -> bytes:
+def _prefix(stream: str, version: int) -> bytes:
     name = stream.encode()
     if not 0 < len(name) <= MAX_STREAM_BYTES:
         message = f"a stream name has 1 to {MAX_STREAM_BYTES} bytes, not {len(name)}"
         raise ValueError(message)
-    return bytes((VERSION, len(name))) + name
+    return bytes((version, len(name))) + name

@@ -23,6 +23,12 @@ class Kind(StrEnum):
     CHECKPOINT_SIGNATURE = "checkpoint_signature"
     CHECKPOINT_MISSING = "checkpoint_missing"
     FOREIGN_STREAM = "foreign_stream"
+    CLOCK = "clock"
+    KEY_MISSING = "key_missing"
+    KEY_MISMATCH = "key_mismatch"
+    NOT_ERASED = "not_erased"
+    PRUNED = "pruned"
+    COPY_MISMATCH = "copy_mismatch"
 
 
 class Verdict(IntEnum):

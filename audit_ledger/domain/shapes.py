@@ -20,6 +20,7 @@ _PATHS = {
     ("event", "action"): "action", ("user", "id"): "subject", ("http", "request", "id"): "request_id",
     ("grid", "data", "dataset"): "dataset", ("grid", "resource", "dataset"): "dataset",
     ("event", "outcome"): "outcome", ("@timestamp",): "event_time",
+    ("grid", "sealed", "key"): "sealed_key",
 }
 _PER_ACTION = 8
 _IN_ALL = 128

@@ -156,6 +156,10 @@ class Ledger:
         """Publish now."""
         return await self._publisher.publish()
 
+    async def wait_published(self, beyond: int) -> Checkpoint:
+        """Return the newest checkpoint as soon as one covers more than `beyond` entries: what followers wait for."""
+        return await self._publisher.wait_beyond(beyond)
+
     async def verify(self, progress: Progress | None = None, *, context: RequestContext | None = None) -> Report:
         """Verify the whole ledger and seal what was found as `ledger_verified`; one at a time."""
         if self.verification is not None and self.verification.report is None:

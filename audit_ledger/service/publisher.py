@@ -36,6 +36,8 @@ class Publisher:
         self._clock, self._every_s, self._every_entries = clock, every_s, every_entries
         self._size = 0
         self._own = 0
+        self._published = asyncio.Condition()
+        self.latest: Checkpoint | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -59,7 +61,20 @@ class Publisher:
             await asyncio.to_thread(self._folder.keep, note)
             self._size, self._own = frontier.size, 0
             metrics.CHECKPOINT_SIZE.set(frontier.size)
+            await self._tell(checkpoint)
         return checkpoint
+
+    async def wait_beyond(self, size: int) -> Checkpoint:
+        """Return the newest checkpoint as soon as it covers more than `size` entries."""
+        async with self._published:
+            while self.latest is None or self.latest.size <= size:
+                await self._published.wait()
+            return self.latest
+
+    async def _tell(self, checkpoint: Checkpoint) -> None:
+        async with self._published:
+            self.latest = checkpoint
+            self._published.notify_all()
 
     async def _run(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from audit_ledger.store.faults import driver_errors
 from audit_ledger.store.snapshot import Snapshot
 
 _ENTRY = ("seq, recorded_at_us, prev_hash, entry_hash, payload, "
-          "action, subject, request_id, dataset, outcome, event_time")
+          "action, subject, request_id, dataset, outcome, event_time, sealed_key")
 _TILE = 1 << TILE_HEIGHT
 
 

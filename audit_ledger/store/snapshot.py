@@ -9,7 +9,7 @@ from audit_ledger.domain.head import Head
 LAST_POSITION = 2**63 - 1
 
 ENTRIES = """SELECT seq, coalesce(recorded_at_us, -1), coalesce(prev_hash, ''), coalesce(entry_hash, ''),
-    coalesce(payload, ''), action, subject, request_id, dataset, outcome, event_time
+    coalesce(payload, ''), action, subject, request_id, dataset, outcome, event_time, sealed_key
     FROM audit_ledger.entries WHERE stream = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq"""
 
 

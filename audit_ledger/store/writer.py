@@ -13,7 +13,7 @@ from audit_ledger.domain.merkle import Subtree
 from audit_ledger.store.faults import DRIVER_ERRORS, driver_errors
 
 ENTRY_COLUMNS = ("stream", "seq", "recorded_at_us", "prev_hash", "entry_hash", "payload",
-                 "action", "subject", "request_id", "dataset", "outcome", "event_time")
+                 "action", "subject", "request_id", "dataset", "outcome", "event_time", "sealed_key")
 
 _FEW = 32
 """Up to so many rows one statement is cheaper than BEGIN, COPY, UPDATE and COMMIT."""
@@ -24,7 +24,7 @@ _STORE_FEW = """WITH moved AS (
 ), stored AS (
     INSERT INTO audit_ledger.entries SELECT moved.stream, row.* FROM moved, unnest(
         $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[],
-        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[]) AS row
+        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[]) AS row
 ) SELECT count(*) FROM moved"""
 
 Sealed = tuple[Head, list[tuple[Subtree, bytes]]]

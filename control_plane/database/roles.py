@@ -7,8 +7,9 @@ Every pool connects as the owner and drops to one of these roles in the connecti
 APP = "gridwarden_app"
 LEDGER_WRITER = "gridwarden_ledger_writer"
 LEDGER_READER = "gridwarden_ledger_reader"
+LEDGER_PRUNER = "gridwarden_ledger_pruner"
 
-ALL_ROLES = (APP, LEDGER_WRITER, LEDGER_READER)
+ALL_ROLES = (APP, LEDGER_WRITER, LEDGER_READER, LEDGER_PRUNER)
 
 CREATE_ROLES = tuple(
     f"""DO $$ BEGIN

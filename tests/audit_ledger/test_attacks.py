@@ -30,7 +30,7 @@ async def rewritten(rig: Rig, start: int) -> list[bytes]:
         hashes.append(entry_hash(previous, entry.seq, entry.recorded_at_us, body))
         await rig.attack(
             f"UPDATE {ENTRIES} SET prev_hash = $1, entry_hash = $2, payload = $3, action = $4, subject = $5, "
-            "request_id = $6, dataset = $7, outcome = $8, event_time = $9 WHERE seq = $10",
+            "request_id = $6, dataset = $7, outcome = $8, event_time = $9, sealed_key = $10 WHERE seq = $11",
             arguments=(previous, hashes[-1], body, *columns, entry.seq))
     await rig.attack("DROP TRIGGER IF EXISTS only_grows ON audit_ledger.heads")
     await rig.attack("UPDATE audit_ledger.heads SET entry_hash = $1", arguments=(hashes[-1],))

@@ -39,7 +39,7 @@ def test_a_column_that_says_something_else_is_not_vouched_for() -> None:
     columns = columns_of(EVENT)
 
     for name in Columns._fields[1:]:
-        for lie in ("somebody else", None, ""):
+        for lie in {"somebody else", None, ""} - {getattr(columns, name)}:
             assert not taught(EVENT).agree(payload_of(EVENT), columns._replace(**{name: lie}))
 
 

@@ -1,0 +1,84 @@
+"""An auditor's desk: the ledger to read, and what is known of it outside the database. No running gateway is needed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.errors import UncheckableError
+from audit_ledger.domain.note import VerifierKey
+from audit_ledger.store.reader import LedgerReader
+from control_plane.cli.connection import database
+from control_plane.config import load_settings
+from control_plane.database.pools import open_pool
+from control_plane.database.roles import LEDGER_READER
+from control_plane.home import Home
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="Data directory; GRIDWARDEN_HOME or ./var without it.")]
+UrlOption = Annotated[str | None, typer.Option(
+    "--database-url", help="PostgreSQL URL; DATABASE_URL, or the home's embedded server, without it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """`url` is the database owner's; `home` holds the key and the checkpoints, if this machine has them."""
+
+    reader: LedgerReader
+    key: VerifierKey | None
+    files: LedgerFolder | None
+    url: str
+    home: Home
+
+
+def at_desk(home: Path | None, url: str | None, work: Callable[[Desk], Awaitable[_Answer]]) -> _Answer:
+    """Do the work with a reader's rights on the database of a home or a URL."""
+    place = Home(load_settings(home=home, database_url=url).home.resolve())
+
+    async def run(owner: str) -> _Answer:
+        async with _desk(owner, place) as desk:
+            return await work(desk)
+
+    with database(home, url) as owner:
+        return asyncio.run(run(owner))
+
+
+@contextlib.asynccontextmanager
+async def _desk(url: str, home: Home) -> AsyncIterator[Desk]:
+    """The stream is the key's; without a key it is the database's only one, and nothing is anchored."""
+    files = LedgerFolder(keys=home.keys, checkpoints=home.checkpoints)
+    pool = await open_pool(url, LEDGER_READER, size=2)
+    try:
+        key = files.verifier()
+        streams = [key.name] if key else await LedgerReader(pool, "").streams()
+        if len(streams) != 1:
+            raise UncheckableError("the database has no ledger, or several and this home has no key to tell which")
+        yield Desk(LedgerReader(pool, streams[0], url), key, files if key else None, url, home)
+    finally:
+        pool.terminate()
+
+
+@contextlib.contextmanager
+def progress_bar(label: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the rate on standard error; nothing when that is piped."""
+    console = Console(stderr=True)
+    if not is_shown or not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+               TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(label, total=None, rate="")
+
+        def seen(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, rate=f"{bar.tasks[0].speed or 0:,.0f}/s")
+
+        yield seen

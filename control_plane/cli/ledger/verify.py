@@ -1,0 +1,86 @@
+"""`gridwarden ledger verify`: rehash everything and say what holds."""
+
+import sys
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from audit_ledger.domain.finding import Mode, Report, Verdict
+from audit_ledger.service import Verifier
+from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
+from shared_kernel.clock import SystemClock
+from shared_kernel.errors import GridwardenError
+
+PAGE_ROWS = 4_096
+
+
+def verify(
+    *, as_json: AsJson = False, home: HomeOption = None, url: UrlOption = None,
+    since: Annotated[int, typer.Option(min=0, metavar="CHECKPOINT_SIZE", help="Start at this checkpoint.")] = 0,
+) -> None:
+    """Rehash every entry, hold the tree against every checkpoint, and name all damage.
+
+    Exit code 0: good, and anchored in a checkpoint outside the database. 3: good, but unanchored or stale.
+    4: tampered with. 5: cannot check (no ledger, no database).
+
+    Examples:
+        gridwarden ledger verify
+
+        gridwarden ledger verify --json --since 100000
+
+        gridwarden ledger verify --database-url postgresql://auditor@db/grid
+    """
+    with progress_bar("verifying", is_shown=not as_json) as progress:
+
+        async def work(desk: Desk) -> Report:
+            auditor = Verifier(desk.reader, SystemClock(), key=desk.key, outside=desk.files, page_rows=PAGE_ROWS)
+            return await auditor.verify(progress, since=since)
+
+        try:
+            report = at_desk(home, url, work)
+        except GridwardenError as cause:
+            _cannot_check(cause, as_json=as_json)
+    if as_json:
+        typer.echo(orjson.dumps(report.to_json()))
+    else:
+        _tell(report)
+    raise typer.Exit(int(report.verdict))
+
+
+def _cannot_check(cause: GridwardenError, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(orjson.dumps({"verdict": "cannot_check", "exit_code": 5, "detail": cause.detail}))
+    else:
+        Console(stderr=True).print(f"cannot check: {cause.detail}", style="red", markup=False, highlight=False,
+                                     soft_wrap=True)
+    raise typer.Exit(int(Verdict.CANNOT_CHECK)) from cause
+
+
+_SENTENCES = {
+    Verdict.GOOD: ("green", "good: every entry is the one that was sealed"),
+    Verdict.UNANCHORED: ("yellow", "good inside the database, but not held by a recent checkpoint outside it"),
+    Verdict.TAMPERED: ("red", "TAMPERED: the ledger is not what was sealed"),
+}
+
+
+def _tell(report: Report) -> None:
+    console = Console(file=sys.stdout, highlight=False)
+    colour, sentence = _SENTENCES[report.verdict]
+    console.print(sentence, style=colour)
+    if report.findings:
+        table = Table("entries", "what", "event", "time", "detail")
+        for found in report.findings:
+            place = str(found.seq) if found.seq == found.last_seq else f"{found.seq}-{found.last_seq}"
+            table.add_row(place, str(found.kind), found.action or "", found.event_time or "", found.detail)
+        console.print(table)
+    if report.dropped_findings:
+        console.print(f"and {report.dropped_findings} more findings")
+    rate = (report.size - report.since) * 1000 // max(report.duration_ms, 1)
+    console.print(f"{report.stream}: {report.size} entries, root {report.root.hex()[:16]}, mode {report.mode}, "
+                  f"{report.checkpoints_good} checkpoints hold, {rate:,} entries/s", soft_wrap=True)
+    if report.mode is Mode.ANCHORED:
+        console.print(f"entries below {report.holds_to} are proven by a signed checkpoint; "
+                      f"{report.anchored_size} are covered outside the database", soft_wrap=True)
