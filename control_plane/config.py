@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, HttpUrl, IPvAnyAddress, IPvAnyNetwork, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    HttpUrl,
+    IPvAnyAddress,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared_kernel.errors import GridwardenError
@@ -33,6 +42,18 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
     opa_url: HttpUrl | None = Field(default=None, validation_alias=_named("opa_url", "OPA_URL"))
     policy_bundle: Path | None = None
+    mongodb_host: str | None = Field(default=None, validation_alias=_named("mongodb_host", "MONGODB_HOST"))
+    mongodb_port: Port = Field(default=27_017, validation_alias=_named("mongodb_port", "MONGODB_PORT"))
+    mongodb_db: str = Field(default="gridwarden", validation_alias=_named("mongodb_db", "MONGODB_DB"))
+    mongodb_user: str | None = Field(default=None, validation_alias=_named("mongodb_user", "MONGODB_USER"))
+    mongodb_password: SecretStr | None = Field(
+        default=None, validation_alias=_named("mongodb_password", "MONGODB_PASSWORD"))
+    vault_addr: HttpUrl | None = Field(default=None, validation_alias=_named("vault_addr", "VAULT_ADDR"))
+    vault_token: SecretStr | None = Field(default=None, validation_alias=_named("vault_token", "VAULT_TOKEN"))
+    ledger_vault_key: str | None = None
+    ledger_witnesses: Path | None = None
+    ledger_timestamp_url: HttpUrl | None = None
+    ledger_timestamp_roots: Path | None = None
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     log_level: str = "info"
 
