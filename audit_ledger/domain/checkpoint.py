@@ -35,16 +35,22 @@ class Checkpoint:
         if not origin or len(rest) < 2:  # noqa: PLR2004 - size and root
             raise MalformedNoteError("a checkpoint has an origin, a size and a root")
         size, root, *extensions = rest
-        if not _DECIMAL.fullmatch(size) or int(size) > MAX_SIZE:
-            raise MalformedNoteError("a checkpoint's size is a plain decimal number below 2^63")
+        entries = plain_decimal(size, "a checkpoint's size")
         raw = strict_base64(root)
         if len(raw) != _ROOT_BYTES or "" in extensions:
             raise MalformedNoteError("a checkpoint's root is a SHA-256, its extension lines are not empty")
-        return cls(origin, int(size), raw, tuple(extensions))
+        return cls(origin, entries, raw, tuple(extensions))
 
     def signed_by(self, signer: NoteSigner) -> bytes:
         """Return the signed note."""
         return signer.sign(self.to_text()).encode()
+
+
+def plain_decimal(text: str, what: str) -> int:
+    """Read a number as C2SP writes it; `int` alone would take `+5`, `05`, `1_000` and full-width digits."""
+    if not _DECIMAL.fullmatch(text) or int(text) > MAX_SIZE:
+        raise MalformedNoteError(f"{what} is a plain decimal number below 2^63")
+    return int(text)
 
 
 def open_checkpoint(note: bytes, origin: str, trusted: VerifierKey) -> Checkpoint:

@@ -6,7 +6,7 @@ SHA-256(name || LF || algorithm || key). The algorithm is data, so that another 
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -18,6 +18,11 @@ from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
 ED25519 = 1
 COSIGNATURE_V1 = 4
 MAX_SIGNATURES = 100
+MAX_NOTE_BYTES = 1_000_000
+"""Room for that many post-quantum signatures of 5 kB."""
+MAX_TIME_S = 2**63 - 1
+_UNSUPPORTED = {2: "ECDSA", 5: "an RFC 6962 tree head", 6: "ML-DSA-44"}
+"""Signature types that C2SP assigns and this version does not verify; a new one moves to `_CHECKS` below."""
 _KEY_ID_BYTES = 4
 _TIMESTAMP_BYTES = 8
 _DASH = "\u2014 "
@@ -57,19 +62,19 @@ class VerifierKey:
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
         material = strict_base64(encoded)
-        if not _is_name(name) or _key_id(name, material).hex() != key_id:
+        if not _is_name(name) or not material or _key_id(name, material).hex() != key_id:
             raise MalformedNoteError("the verifier key's name and key id do not belong to its key")
-        if not material or material[0] not in {ED25519, COSIGNATURE_V1}:
-            raise MalformedNoteError("the verifier key is of an algorithm this version does not know")
+        if material[0] not in _CHECKS:
+            raise MalformedNoteError(
+                f"the verifier key of {name} is of type {material[0]} "
+                f"({_UNSUPPORTED.get(material[0], 'unknown')}), which this version cannot verify: "
+                f"give an Ed25519 key, type {ED25519} or {COSIGNATURE_V1}")
         public_key(material[1:])
         return cls(name, material[0], material[1:])
 
     def has_signed(self, text: str, signature: bytes) -> bool:
         """Tell whether this key made the signature over the note text."""
-        if self.algorithm == COSIGNATURE_V1:
-            stamp, signature = signature[:_TIMESTAMP_BYTES], signature[_TIMESTAMP_BYTES:]
-            text = f"cosignature/v1\ntime {int.from_bytes(stamp, 'big')}\n{text}"
-        return is_signed(public_key(self.key), text.encode(), signature)
+        return _CHECKS[self.algorithm](self.key, text, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +103,20 @@ class NoteSigner:
         """Read the secret text form; the error never shows it."""
         parts = text.split("+", _SIGNER_PARTS - 1)
         if len(parts) != _SIGNER_PARTS or parts[:2] != ["PRIVATE", "KEY"] or not _is_name(parts[2]):
-            raise MalformedNoteError("the ledger's key file does not hold a note signing key")
+            raise MalformedNoteError("the key file does not hold a note signing key")
         material = strict_base64(parts[4])
         if material[:1] != bytes((ED25519,)):
-            raise MalformedNoteError("the ledger's signing key is not an Ed25519 key")
+            raise MalformedNoteError("the signing key is not an Ed25519 key")
         signer = cls(parts[2], material[1:])
         if signer.verifier.key_id.hex() != parts[3]:
-            raise MalformedNoteError("the ledger's key file is damaged: its key id does not match")
+            raise MalformedNoteError("the key file is damaged: its key id does not match")
         return signer
 
     def sign(self, text: str) -> str:
         """Return the signed note of a text that ends with a newline."""
         if not text.endswith("\n"):
             raise MalformedNoteError("a note's text ends with a newline")
-        signature = self.verifier.key_id + private_key(self.seed).sign(text.encode())
-        return f"{text}\n{_DASH}{self.name} {base64.b64encode(signature).decode()}\n"
+        return f"{text}\n{signature_line(self.verifier, private_key(self.seed).sign(text.encode()))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ class OpenedNote:
     text: str
     verified: tuple[VerifierKey, ...]
     unverified: tuple[Signature, ...]
+    signatures: tuple[bytes, ...] = ()
+    """Of the verified, in their order."""
 
 
 def open_note(note: bytes, trusted: Iterable[VerifierKey]) -> OpenedNote:
@@ -131,7 +137,7 @@ def open_note(note: bytes, trusted: Iterable[VerifierKey]) -> OpenedNote:
     """
     keys = [(key.name, key.key_id, key) for key in trusted]
     text, signatures = split_note(note)
-    verified: list[VerifierKey] = []
+    verified: dict[VerifierKey, bytes] = {}
     unverified: list[Signature] = []
     for line in dict.fromkeys(signatures):
         known = [key for name, key_id, key in keys if (name, key_id) == (line.name, line.key_id)]
@@ -142,16 +148,18 @@ def open_note(note: bytes, trusted: Iterable[VerifierKey]) -> OpenedNote:
         elif known[0] in verified:
             continue
         elif known[0].has_signed(text, line.signature):
-            verified.append(known[0])
+            verified[known[0]] = line.signature
         else:
             raise UntrustedNoteError(f"the signature of {line.name} does not verify")
     if not verified:
         raise UntrustedNoteError("no trusted key signed the note")
-    return OpenedNote(text, tuple(verified), tuple(unverified))
+    return OpenedNote(text, tuple(verified), tuple(unverified), tuple(verified.values()))
 
 
 def split_note(note: bytes) -> tuple[str, list[Signature]]:
     """Return the text and the signature lines; MalformedNoteError unless every byte is where C2SP puts it."""
+    if len(note) > MAX_NOTE_BYTES:
+        raise MalformedNoteError(f"the note is longer than {MAX_NOTE_BYTES} bytes")
     try:
         decoded = note.decode("utf-8")
     except UnicodeDecodeError as cause:
@@ -165,6 +173,21 @@ def split_note(note: bytes) -> tuple[str, list[Signature]]:
     if len(lines) > MAX_SIGNATURES:
         raise MalformedNoteError(f"the note has more than {MAX_SIGNATURES} signatures")
     return body + "\n", [_signature(line) for line in lines]
+
+
+def signature_line(key: VerifierKey, signature: bytes) -> str:
+    """Return the line that says: this key made this signature."""
+    return f"{_DASH}{key.name} {base64.b64encode(key.key_id + signature).decode()}\n"
+
+
+def cosigned_message(text: str, time_s: int) -> bytes:
+    """Return what a cosignature/v1 of that time signs (C2SP tlog-cosignature, Ed25519 signed message)."""
+    return f"cosignature/v1\ntime {time_s}\n{text}".encode()
+
+
+def cosigned_at(signature: bytes) -> int:
+    """Return the POSIX time in the first eight bytes of a cosignature."""
+    return int.from_bytes(signature[:_TIMESTAMP_BYTES], "big")
 
 
 def strict_base64(text: str) -> bytes:
@@ -192,3 +215,17 @@ def _is_name(name: str) -> bool:
 
 def _key_id(name: str, material: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + material).digest()[:_KEY_ID_BYTES]
+
+
+def _is_plain(key: bytes, text: str, signature: bytes) -> bool:
+    return is_signed(public_key(key), text.encode(), signature)
+
+
+def _is_timestamped(key: bytes, text: str, signature: bytes) -> bool:
+    time_s = cosigned_at(signature)
+    return time_s <= MAX_TIME_S and is_signed(
+        public_key(key), cosigned_message(text, time_s), signature[_TIMESTAMP_BYTES:])
+
+
+_CHECKS: Mapping[int, Callable[[bytes, str, bytes], bool]] = {ED25519: _is_plain, COSIGNATURE_V1: _is_timestamped}
+"""How each signature type is verified: key, note text, signature."""
