@@ -53,9 +53,9 @@ def plain_decimal(text: str, what: str) -> int:
     return int(text)
 
 
-def open_checkpoint(note: bytes, origin: str, trusted: VerifierKey) -> Checkpoint:
-    """Return the checkpoint of a note that the trusted key signed for this origin."""
-    checkpoint = Checkpoint.parse(open_note(note, (trusted,)).text)
+def open_checkpoint(note: bytes, origin: str, *trusted: VerifierKey) -> Checkpoint:
+    """Return the checkpoint of a note that a trusted key signed for this origin."""
+    checkpoint = Checkpoint.parse(open_note(note, trusted).text)
     if checkpoint.origin != origin:
         raise MalformedNoteError(f"the checkpoint is of {checkpoint.origin}, not of {origin}")
     return checkpoint

@@ -11,3 +11,10 @@ COMMIT_SECONDS = Histogram(
 )
 CHECKPOINT_SIZE = Gauge("gridwarden_audit_ledger_checkpoint_size", "Entries under the newest published checkpoint")
 FINDINGS = Gauge("gridwarden_audit_ledger_findings", "Findings of the last verification")
+WITNESS_ANSWERS = Counter("gridwarden_audit_ledger_witness_answers_total", "Answers to add-checkpoint", ("status",))
+COSIGNATURES = Counter("gridwarden_audit_ledger_cosignatures_total", "Cosignatures kept", ("witness",))
+WITNESS_FAILURES = Counter(
+    "gridwarden_audit_ledger_witness_failures_total", "Witnesses that did not cosign when asked", ("witness",))
+QUORUM_SIZE = Gauge("gridwarden_audit_ledger_quorum_size", "Entries under the newest checkpoint with a quorum")
+QUORUM_LATE_SECONDS = Gauge(
+    "gridwarden_audit_ledger_quorum_late_seconds", "How long checkpoints have lacked a quorum; 0: they do not")
