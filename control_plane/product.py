@@ -53,7 +53,7 @@ class Product:
             *health.endpoints(health.Health(checks)),
             *identity_endpoints(self.identity),
             *policy_endpoints(self.policy.engine, self.policy.risk),
-            *ledger_endpoints(self.ledger),
+            *ledger_endpoints(self.ledger, self.clock),
             *governance_endpoints(self.governed.catalog, self.governed.lineage, self.ledger),
             *grid_endpoints(self.grid, self.governed.governor),
             *siem_endpoints(self.guarding.detector, self.guarding.alerts),

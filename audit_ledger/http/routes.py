@@ -1,5 +1,9 @@
-"""Reading, proving and verifying the ledger over HTTP; hashes are hexadecimal, the checkpoint is a signed note."""
+"""Reading, proving and verifying the ledger over HTTP; hashes are hexadecimal, the checkpoint is a signed note.
 
+What only holds hashes (checkpoints, proofs, receipts) is for everybody: `ledger.monitor`.
+"""
+
+import base64
 from typing import Any
 
 import orjson
@@ -7,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from audit_ledger.domain.head import Entry
+from audit_ledger.http import appending
+from audit_ledger.service.intake import Intake
 from audit_ledger.service.ledger import Ledger, readable
-from shared_kernel.clock import to_iso
+from shared_kernel.clock import Clock, to_iso
 from shared_kernel.context import context_of
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import InvalidInputError
@@ -18,16 +24,18 @@ _PAGE = 50
 _MAX_DIGITS = 18
 
 
-def endpoints(ledger: Ledger) -> tuple[Endpoint, ...]:
+def endpoints(ledger: Ledger, clock: Clock) -> tuple[Endpoint, ...]:
     """Return the routes of the house."""
     routes = _Routes(ledger)
     return (
+        *appending.endpoints(Intake(ledger, clock)),
         Endpoint("GET", "/api/v1/ledger/head", "ledger.read", routes.head),
         Endpoint("GET", "/api/v1/ledger/entries", "ledger.read", routes.entries),
         Endpoint("GET", "/api/v1/ledger/entries/{seq}", "ledger.read", routes.entry),
-        Endpoint("GET", "/api/v1/ledger/entries/{seq}/proof", "ledger.read", routes.proof),
-        Endpoint("GET", "/api/v1/ledger/consistency", "ledger.read", routes.consistency),
-        Endpoint("GET", "/api/v1/ledger/checkpoint", "ledger.read", routes.checkpoint),
+        Endpoint("GET", "/api/v1/ledger/entries/{seq}/proof", "ledger.monitor", routes.proof),
+        Endpoint("GET", "/api/v1/ledger/entries/{seq}/receipt", "ledger.monitor", routes.receipt),
+        Endpoint("GET", "/api/v1/ledger/consistency", "ledger.monitor", routes.consistency),
+        Endpoint("GET", "/api/v1/ledger/checkpoint", "ledger.monitor", routes.checkpoint),
         Endpoint("GET", "/api/v1/ledger/verify", "ledger.read", routes.verification),
         Endpoint("POST", "/api/v1/ledger/verify", "ledger.verify", routes.verify, max_body=0),
     )
@@ -55,7 +63,8 @@ class _Routes:
         return _json({"items": [_entry(each) for each in found], "next": further})
 
     async def entry(self, request: Request) -> Response:
-        return _json(_entry(await self._ledger.entry(_seq(request))))
+        found = await self._ledger.entry(_seq(request))
+        return _json(_entry(found) | {"payload": base64.b64encode(found.payload).decode()})
 
     async def proof(self, request: Request) -> Response:
         seq = _seq(request)
@@ -63,6 +72,10 @@ class _Routes:
         proof = await self._ledger.inclusion_proof(seq, size)
         return _json({"seq": proof.seq, "size": proof.size, "leaf_hash": proof.leaf.hex(), "root": proof.root.hex(),
                       "path": [step.hex() for step in proof.path]})
+
+    async def receipt(self, request: Request) -> Response:
+        """A self-contained proof (C2SP tlog-proof) that the producer of the entry keeps."""
+        return PlainTextResponse((await self._ledger.receipt(_seq(request))).to_bytes())
 
     async def consistency(self, request: Request) -> Response:
         old = _number(request, "old", 0)

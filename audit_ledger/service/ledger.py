@@ -14,6 +14,7 @@ from audit_ledger.domain.errors import ForeignLedgerError, ForkedLedgerError
 from audit_ledger.domain.finding import Report, Verdict
 from audit_ledger.domain.head import Entry, Head
 from audit_ledger.domain.note import NoteSigner
+from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service import metrics
 from audit_ledger.service.prover import InclusionProof, Prover
 from audit_ledger.service.publisher import Publisher
@@ -151,6 +152,18 @@ class Ledger:
         if note is None:
             raise NotFoundError("no checkpoint is published yet")
         return note
+
+    async def receipt(self, seq: int) -> TlogProof:
+        """Return what a producer keeps: its entry's proof under the newest signed checkpoint.
+
+        NotFoundError while no checkpoint covers the entry: one does within a minute.
+        """
+        note = await self.checkpoint()
+        signed = open_checkpoint(note, self._signer.name, self._signer.verifier)
+        if seq >= signed.size:
+            raise NotFoundError(f"the newest checkpoint covers {signed.size} entries: {seq} is not yet among them")
+        proof = await self._prover.inclusion(seq, signed.size)
+        return TlogProof(seq, proof.path, note)
 
     async def publish_checkpoint(self) -> Checkpoint:
         """Publish now."""

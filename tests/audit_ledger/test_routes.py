@@ -1,5 +1,6 @@
 """The ledger over HTTP, behind a wrapper that stands in for the gateway."""
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,13 +12,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from audit_ledger.domain.checkpoint import open_checkpoint
+from audit_ledger.domain.entry import hasher
 from audit_ledger.domain.proofs import proves_inclusion
+from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.http import endpoints
 from audit_ledger.service import Ledger
 from shared_kernel.context import RequestContext, put_context
 from shared_kernel.errors import GridwardenError, InvalidInputError, NotFoundError
 from shared_kernel.principal import Principal, PrincipalKind
 from tests.audit_ledger.rig import Rig
+from tests.conftest import START_US
 
 STATUS = {InvalidInputError: 400, NotFoundError: 404}
 AUDITOR = Principal("auditor-1", "ida", PrincipalKind.PERSON, roles=frozenset({"auditor"}))
@@ -28,8 +32,8 @@ async def rendered(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, status)
 
 
-def mounted(ledger: Ledger) -> Any:
-    routes = [Route(each.path, each.handler, methods=[each.method]) for each in endpoints(ledger)]
+def mounted(ledger: Ledger, rig: Rig) -> Any:
+    routes = [Route(each.path, each.handler, methods=[each.method]) for each in endpoints(ledger, rig.clock)]
     inner = Starlette(routes=routes, exception_handlers={GridwardenError: rendered})
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -51,8 +55,8 @@ async def ledger(rig: Rig) -> AsyncIterator[Ledger]:
 
 
 @pytest.fixture
-async def client(ledger: Ledger) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(mounted(ledger)), base_url="http://gw") as made:
+async def client(ledger: Ledger, rig: Rig) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(mounted(ledger, rig)), base_url="http://gw") as made:
         yield made
 
 
@@ -89,8 +93,18 @@ async def test_an_entry_is_proven_under_the_signed_checkpoint(client: httpx.Asyn
     assert entry["event"]["http"]["request"]["id"] == "request-7"
 
 
+async def test_a_receipt_is_a_proof_to_keep(client: httpx.AsyncClient, rig: Rig) -> None:
+    entry = (await client.get("/api/v1/ledger/entries/7")).json()
+    proof = TlogProof.parse((await client.get("/api/v1/ledger/entries/7/receipt")).content)
+
+    signed = open_checkpoint(proof.checkpoint, rig.signer.name, rig.signer.verifier)
+    leaf = hasher(rig.signer.name)(
+        bytes.fromhex(entry["prev_hash"]), 7, START_US, base64.b64decode(entry["payload"]))
+    assert proves_inclusion(leaf, proof.index, signed.size, proof.path, signed.root)
+
+
 @pytest.mark.parametrize(("path", "status"), [
-    ("entries/999", 404), ("entries/-1", 400), ("entries/+1", 400), ("entries/1_0", 400),
+    ("entries/999/receipt", 404), ("entries/999", 404), ("entries/-1", 400), ("entries/+1", 400), ("entries/1_0", 400),
     ("entries/%EF%BC%91", 400), ("entries?limit=x", 400), ("entries/0/proof?size=999", 404),
     ("entries/999/proof", 404), ("consistency?old=9&new=5", 404),
 ])
