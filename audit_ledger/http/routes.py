@@ -3,13 +3,16 @@
 What only holds hashes (checkpoints, proofs, receipts) is for everybody: `ledger.monitor`.
 """
 
+import asyncio
 import base64
 from typing import Any
 
 import orjson
+import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from audit_ledger.domain.finding import Report
 from audit_ledger.domain.head import Entry
 from audit_ledger.http import appending
 from audit_ledger.service.intake import Intake
@@ -18,6 +21,8 @@ from shared_kernel.clock import Clock, to_iso
 from shared_kernel.context import context_of
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import InvalidInputError
+
+log = structlog.get_logger()
 
 MAX_PAGE = 500
 _PAGE = 50
@@ -30,6 +35,7 @@ def endpoints(ledger: Ledger, clock: Clock) -> tuple[Endpoint, ...]:
     return (
         *appending.endpoints(Intake(ledger, clock)),
         Endpoint("GET", "/api/v1/ledger/head", "ledger.read", routes.head),
+        Endpoint("GET", "/api/v1/ledger/tree", "ledger.monitor", routes.tree),
         Endpoint("GET", "/api/v1/ledger/entries", "ledger.read", routes.entries),
         Endpoint("GET", "/api/v1/ledger/entries/{seq}", "ledger.read", routes.entry),
         Endpoint("GET", "/api/v1/ledger/entries/{seq}/proof", "ledger.monitor", routes.proof),
@@ -44,10 +50,20 @@ def endpoints(ledger: Ledger, clock: Clock) -> tuple[Endpoint, ...]:
 class _Routes:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._running: set[asyncio.Task[Report]] = set()
 
     async def head(self, _request: Request) -> Response:
         head = self._ledger.head()
         return _json({"size": head.size, "entry_hash": head.entry_hash.hex()})
+
+    async def tree(self, request: Request) -> Response:
+        """The perfect subtrees, largest first, that fold into the root."""
+        size = _number(request, "size", self._ledger.head().size)
+        frontier, places = await self._ledger.tree(size)
+        peaks = [{"level": place.level, "index": place.index, "hash": held.hex(), "first": place.index << place.level,
+                  "last": ((place.index + 1) << place.level) - 1}
+                 for place, held in zip(places, frontier.peaks, strict=True)]
+        return _json({"size": size, "root": frontier.root.hex(), "peaks": peaks})
 
     async def entries(self, request: Request) -> Response:
         """Newest first with `before`, in order with `after`; the default shows the newest."""
@@ -95,9 +111,23 @@ class _Routes:
                       "total": known.total, "report": known.report.to_json() if known.report else None})
 
     async def verify(self, request: Request) -> Response:
-        """Verifies everything, seals the outcome, answers with the report."""
-        report = await self._ledger.verify(context=context_of(request.scope))
-        return _json(report.to_json())
+        """Verifies everything, seals the outcome, answers with the report; 202 at once to `Prefer: respond-async`."""
+        work = self._ledger.verify(context=context_of(request.scope))
+        if "respond-async" in request.headers.get("prefer", "").lower():
+            task = asyncio.create_task(work)
+            await asyncio.sleep(0)
+            if task.done():
+                task.result()
+            self._running.add(task)  # a task that nobody holds may be collected in mid-work
+            task.add_done_callback(self._running.discard)
+            task.add_done_callback(_tell_failure)
+            return Response(status_code=202, headers={"location": "/api/v1/ledger/verify"})
+        return _json((await work).to_json())
+
+
+def _tell_failure(task: asyncio.Task[Report]) -> None:
+    if not task.cancelled() and (cause := task.exception()) is not None:
+        log.error("verification_failed", reason=str(cause))
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.errors import ForeignLedgerError, ForkedLedgerError
 from audit_ledger.domain.finding import Report, Verdict
 from audit_ledger.domain.head import Entry, Head
+from audit_ledger.domain.merkle import Frontier, Span, Subtree, subtrees_of
 from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service import metrics
@@ -152,6 +153,14 @@ class Ledger:
         if note is None:
             raise NotFoundError("no checkpoint is published yet")
         return note
+
+    async def tree(self, size: int | None = None) -> tuple[Frontier, list[Subtree]]:
+        """Return the perfect subtrees that make up the tree of the first `size` entries (all), largest first."""
+        known = self._sequencer.head.size
+        if size is not None and size > known:
+            raise NotFoundError(f"the ledger has {known} entries, not {size}")
+        wanted = known if size is None else size
+        return await self._prover.frontier_at(wanted), subtrees_of(Span(0, wanted))
 
     async def receipt(self, seq: int) -> TlogProof:
         """Return what a producer keeps: its entry's proof under the newest signed checkpoint.

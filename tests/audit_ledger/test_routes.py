@@ -1,5 +1,6 @@
 """The ledger over HTTP, behind a wrapper that stands in for the gateway."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from audit_ledger.domain.checkpoint import open_checkpoint
 from audit_ledger.domain.entry import hasher
+from audit_ledger.domain.merkle import folded
 from audit_ledger.domain.proofs import proves_inclusion
 from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.http import endpoints
@@ -123,3 +125,20 @@ async def test_verification_reports_and_seals_who_asked(client: httpx.AsyncClien
     assert (report["verdict"], report["size"], report["findings"]) == ("good", 30, [])
     [sealed] = await ledger.find(action="ledger_verified")
     assert (sealed.event["user"]["id"], sealed.event["event"]["outcome"]) == ("auditor-1", "success")
+
+
+async def test_a_verification_that_nobody_waits_for_is_followed_by_asking(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/ledger/verify", headers={"prefer": "respond-async"})
+    async with asyncio.timeout(20):
+        while (state := (await client.get(answer.headers["location"])).json())["state"] != "done":  # noqa: ASYNC110 - a client can only ask
+            await asyncio.sleep(0.01)
+
+    assert (answer.status_code, state["report"]["verdict"]) == (202, "good")
+
+
+async def test_the_tree_is_the_peaks_that_fold_into_the_root(client: httpx.AsyncClient) -> None:
+    tree = (await client.get("/api/v1/ledger/tree?size=30")).json()
+
+    assert [(peak["level"], peak["first"], peak["last"]) for peak in tree["peaks"]] == [
+        (4, 0, 15), (3, 16, 23), (2, 24, 27), (1, 28, 29)]
+    assert folded([bytes.fromhex(peak["hash"]) for peak in tree["peaks"]]).hex() == tree["root"]
