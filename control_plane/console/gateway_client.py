@@ -25,7 +25,7 @@ class SignInNeededError(GridwardenError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gateway said: a status and a JSON document."""
+    """What the gateway said: a status and a JSON document, a text, or a file's bytes."""
 
     status: int
     body: Any = field(default=None)
@@ -59,11 +59,14 @@ class GatewayClient:
         return await self._call(session, "GET", path, params={k: v for k, v in params.items() if v not in {None, ""}})
 
     async def post(
-        self, session: ConsoleSession, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S,  # noqa: ANN401 - any JSON
+        self, session: ConsoleSession, path: str, body: Any = None, *, prefer: str | None = None,  # noqa: ANN401 - any JSON
     ) -> Answer:
         """POST a JSON body, or none, as this person."""
-        content = {"content": orjson.dumps(body), "headers": {"content-type": "application/json"}}
-        return await self._call(session, "POST", path, timeout=timeout_s, **({} if body is None else content))
+        headers = {} if prefer is None else {"prefer": prefer}
+        if body is None:
+            return await self._call(session, "POST", path, headers=headers)
+        headers["content-type"] = "application/json"
+        return await self._call(session, "POST", path, content=orjson.dumps(body), headers=headers)
 
     async def _call(self, session: ConsoleSession, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401
         used = session.tokens.get("access_token", "")
@@ -110,8 +113,9 @@ class GatewayClient:
             raise GatewayUnreachableError(self.url) from cause
 
     def _document(self, response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
-        if "json" not in response.headers.get("content-type", ""):
-            return response.text
+        kind = response.headers.get("content-type", "")
+        if "json" not in kind:
+            return response.content if kind.startswith("application/") else response.text
         try:
             return orjson.loads(response.content) if response.content else None
         except orjson.JSONDecodeError as cause:

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from control_plane.console.answers import Form, form_wanted
 from control_plane.console.console import Console
-from control_plane.console.gateway_client import TIMEOUT_S, Answer
+from control_plane.console.gateway_client import Answer
 from control_plane.console.sessions import ConsoleSession
 
 
@@ -30,9 +30,9 @@ class Visit:
         """GET from the gateway with the person's token."""
         return await self.console.gateway.get(self.session, path, **params)
 
-    async def tell(self, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S) -> Answer:  # noqa: ANN401
-        """POST to the gateway with the person's token."""
-        return await self.console.gateway.post(self.session, path, body, timeout_s=timeout_s)
+    async def tell(self, path: str, body: Any = None, *, prefer: str | None = None) -> Answer:  # noqa: ANN401
+        """POST to the gateway with the person's token; `prefer` is RFC 7240's."""
+        return await self.console.gateway.post(self.session, path, body, prefer=prefer)
 
     def page(self, name: str, *, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - template values
         """Render a page for this person."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from starlette.responses import PlainTextResponse, Response
+
 from audit_ledger.domain.finding import Finding, Kind, Mode, Report
 from control_plane.gateway.decisions import explained
 from shared_kernel.events import SealedEvent
@@ -151,7 +153,19 @@ ANSWERS: dict[str, Any] = {
     "GET /api/v1/ledger/head": {"size": 120_000, "entry_hash": HASH},
     "GET /api/v1/ledger/entries": {"items": [entry(8), entry(7, {})], "next": 7},
     "GET /api/v1/ledger/verify": {"state": "none", "done": 0, "total": 120_000, "report": None},
-    "POST /api/v1/ledger/verify": report(),
+    "POST /api/v1/ledger/verify": Response(status_code=202),
+    "GET /api/v1/ledger/entries/3/receipt": PlainTextResponse("c2sp.org/tlog-proof@v1\nindex 3\n\n..."),
+    "GET /api/v1/ledger/tree": {"size": 3, "root": HASH, "peaks": [
+        {"level": 1, "index": 0, "hash": HASH, "first": 0, "last": 1},
+        {"level": 0, "index": 2, "hash": HASH, "first": 2, "last": 2}]},
+    "GET /api/v1/ledger/bundle": Response(b"PK-bytes", media_type="application/zip"),
+    "GET /api/v1/ledger/witnesses": {"quorum_size": 119_900, "items": [
+        {"name": "witness.example/w1", "url": "https://witness.example/", "size": 119_900, "at": AT, "error": None},
+        {"name": "witness.example/w2", "url": "https://other.example/", "size": 0, "at": None,
+         "error": "connection refused"}]},
+    "GET /api/v1/ledger/copies": {"items": [
+        {"name": "tiles", "size": 119_900, "backlog": 100, "state": "ok", "error": None},
+        {"name": "mongo", "size": 7, "backlog": 119_993, "state": "down", "error": "no server"}]},
     "GET /api/v1/catalog/datasets": {"items": [DATASET | {"columns": 2}], "next": None},
     "GET /api/v1/catalog/datasets/grid.meter_readings": DATASET,
     "GET /api/v1/lineage": lineage(("grid.meter_readings", 0), ("grid.agg", 1)),
