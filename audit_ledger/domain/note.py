@@ -62,13 +62,15 @@ class VerifierKey:
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
         material = strict_base64(encoded)
-        if not _is_name(name) or not material or _key_id(name, material).hex() != key_id:
-            raise MalformedNoteError("the verifier key's name and key id do not belong to its key")
+        if not _is_name(name) or not material:
+            raise MalformedNoteError("a verifier key is name+key id+base64")
         if material[0] not in _CHECKS:
             raise MalformedNoteError(
                 f"the verifier key of {name} is of type {material[0]} "
                 f"({_UNSUPPORTED.get(material[0], 'unknown')}), which this version cannot verify: "
                 f"give an Ed25519 key, type {ED25519} or {COSIGNATURE_V1}")
+        if _key_id(name, material).hex() != key_id:
+            raise MalformedNoteError("the verifier key's name and key id do not belong to its key")
         public_key(material[1:])
         return cls(name, material[0], material[1:])
 

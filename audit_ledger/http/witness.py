@@ -3,6 +3,7 @@
 A server of its own, outside the gateway: whoever holds a checkpoint signed by a known log may ask.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 from prometheus_client import generate_latest
@@ -27,6 +28,7 @@ _STATUS: Mapping[type[GridwardenError], int] = {
     TwoTreesError: 409, TooLargeError: 413, InconsistentTreeError: 422, UnavailableError: 503,
 }
 _SIZE_TYPE = "text/x.tlog.size"
+_BODY_DEADLINE_S = 10.0
 
 
 def witness_app(witness: Witness) -> Starlette:
@@ -57,10 +59,11 @@ def _refused(refusal: GridwardenError) -> PlainTextResponse:
 async def _body(request: Request) -> bytes:
     body = b""
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_REQUEST_BYTES:
-                raise TooLargeError(f"a request to a witness has at most {MAX_REQUEST_BYTES} bytes")
-    except ClientDisconnect as cause:
-        raise MalformedNoteError("the request ended early") from cause
+        async with asyncio.timeout(_BODY_DEADLINE_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_REQUEST_BYTES:
+                    raise TooLargeError(f"a request to a witness has at most {MAX_REQUEST_BYTES} bytes")
+    except (ClientDisconnect, TimeoutError) as cause:
+        raise MalformedNoteError("the request did not arrive whole") from cause
     return body
