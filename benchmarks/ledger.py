@@ -19,7 +19,8 @@ from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.proofs import proves_inclusion
 from audit_ledger.service.prover import Prover
 from audit_ledger.service.sequencer import Batch, Pending, Sequencer
-from audit_ledger.service.verifier import Team, Verifier
+from audit_ledger.service.verifier import Verifier
+from audit_ledger.service.walking import Team
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import ENTRY_COLUMNS, LedgerWriter
 from benchmarks.metric import Metric

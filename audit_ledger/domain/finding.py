@@ -29,6 +29,7 @@ class Kind(StrEnum):
     NOT_ERASED = "not_erased"
     PRUNED = "pruned"
     COPY_MISMATCH = "copy_mismatch"
+    SPLIT_VIEW = "split_view"
 
 
 class Verdict(IntEnum):
@@ -41,8 +42,9 @@ class Verdict(IntEnum):
 
 
 class Mode(StrEnum):
-    """Against what the entries were held: a signed checkpoint outside the database, or only what is inside it."""
+    """Against what the entries were held: a quorum of witnesses, a checkpoint outside the database, or only itself."""
 
+    WITNESSED = "witnessed"
     ANCHORED = "anchored"
     UNANCHORED = "unanchored"
 
@@ -98,8 +100,9 @@ class Findings:
 class Report:
     """The outcome of one verification.
 
-    `size` entries were expected, from `since` on each was rehashed. `holds_to`: entries below it are proven by the
-    signed checkpoint of that size. `anchored_size`: what the newest good checkpoint outside the database covers.
+    `size` entries were expected, from `since` on each was rehashed. `stale`: what is older than it may be.
+    `holds_to`: entries below it are proven by the signed checkpoint of that size. `anchored_size`: what the newest good
+    checkpoint outside the database, or under witnesses, covers.
     """
 
     stream: str
@@ -107,7 +110,7 @@ class Report:
     since: int
     root: bytes
     mode: Mode
-    is_stale: bool
+    stale: str | None
     findings: tuple[Finding, ...]
     dropped_findings: int
     checkpoints_good: int
@@ -120,7 +123,7 @@ class Report:
         """The exit code."""
         if self.findings:
             return Verdict.TAMPERED
-        if self.mode is Mode.UNANCHORED or self.is_stale:
+        if self.mode is Mode.UNANCHORED or self.stale:
             return Verdict.UNANCHORED
         return Verdict.GOOD
 
@@ -129,7 +132,8 @@ class Report:
         return {
             "verdict": self.verdict.name.lower(), "exit_code": int(self.verdict), "stream": self.stream,
             "size": self.size, "since": self.since, "root": self.root.hex(), "mode": str(self.mode),
-            "stale": self.is_stale, "findings": [found.to_json() for found in self.findings],
+            "stale": bool(self.stale), "stale_because": self.stale,
+            "findings": [found.to_json() for found in self.findings],
             "dropped_findings": self.dropped_findings, "checkpoints_good": self.checkpoints_good,
             "anchored_size": self.anchored_size, "holds_to": self.holds_to, "duration_ms": self.duration_ms,
         }

@@ -45,7 +45,7 @@ SCHEMAS: Mapping[str, Any] = {
     "Report": _object({
         "verdict": {"enum": [verdict.name.lower() for verdict in Verdict]}, "exit_code": {"type": "integer"},
         "stream": _TEXT, "size": _COUNT, "since": _COUNT, "root": _HASH, "mode": {"enum": [str(mode) for mode in Mode]},
-        "stale": {"type": "boolean"}, "findings": {"type": "array", "items": _ref("Finding")},
+        "stale": {"type": "boolean"}, "stale_because": {"type": ["string", "null"]}, "findings": {"type": "array", "items": _ref("Finding")},
         "dropped_findings": _COUNT, "checkpoints_good": _COUNT, "anchored_size": _COUNT, "holds_to": _COUNT,
         "duration_ms": _COUNT,
     }),

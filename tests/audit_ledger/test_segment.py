@@ -13,7 +13,7 @@ from audit_ledger.domain.merkle import Frontier, Subtree
 from audit_ledger.domain.segment import SegmentWalk
 from audit_ledger.domain.tree_check import Anchor, TreeCheck
 from audit_ledger.domain.walk import Segment, Walk
-from audit_ledger.service.verifier import Team
+from audit_ledger.service.walking import Team
 from audit_ledger.store.reader import LedgerReader
 from tests.audit_ledger.rig import Rig, kinds
 from tests.audit_ledger.test_attacks import ENTRIES, ONE_STATEMENT_ATTACKS

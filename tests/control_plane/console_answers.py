@@ -26,7 +26,7 @@ def entry(seq: int, event: dict[str, Any] | None = None) -> dict[str, Any]:
 def report(*findings: Finding, mode: Mode = Mode.ANCHORED) -> dict[str, Any]:
     """Return a verification report."""
     return Report(
-        stream="grid.example/ledger", size=120_000, since=0, root=b"\x01" * 32, mode=mode, is_stale=False,
+        stream="grid.example/ledger", size=120_000, since=0, root=b"\x01" * 32, mode=mode, stale=None,
         findings=findings, dropped_findings=0, checkpoints_good=3, anchored_size=119_900, holds_to=119_900,
         duration_ms=4_321,
     ).to_json()

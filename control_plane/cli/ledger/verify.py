@@ -76,11 +76,13 @@ def _tell(report: Report) -> None:
             place = str(found.seq) if found.seq == found.last_seq else f"{found.seq}-{found.last_seq}"
             table.add_row(place, str(found.kind), found.action or "", found.event_time or "", found.detail)
         console.print(table)
+    if report.stale:
+        console.print(f"stale: {report.stale}", style="yellow")
     if report.dropped_findings:
         console.print(f"and {report.dropped_findings} more findings")
     rate = (report.size - report.since) * 1000 // max(report.duration_ms, 1)
     console.print(f"{report.stream}: {report.size} entries, root {report.root.hex()[:16]}, mode {report.mode}, "
                   f"{report.checkpoints_good} checkpoints hold, {rate:,} entries/s", soft_wrap=True)
-    if report.mode is Mode.ANCHORED:
+    if report.mode is not Mode.UNANCHORED:
         console.print(f"entries below {report.holds_to} are proven by a signed checkpoint; "
                       f"{report.anchored_size} are covered outside the database", soft_wrap=True)
