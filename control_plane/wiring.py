@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 
 import policy_engine
+from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.service import Ledger
 from audit_ledger.store.reader import LedgerReader
@@ -83,7 +84,7 @@ def make_ledger(pools: Pools, home: Home, clock: Clock) -> Ledger:
     signer = folder.signer()
     return Ledger(
         LedgerWriter(pools.ledger_writer, signer.name), LedgerReader(pools.ledger_reader, signer.name),
-        signer=signer, folder=folder, clock=clock,
+        signer=FileSigner(signer), folder=folder, clock=clock,
     )
 
 

@@ -47,6 +47,14 @@ class AnotherSequencerError(UnavailableError):
         super().__init__(f"another process already writes the ledger {stream}: stop it, or let it do the sealing")
 
 
+class LostLeadError(UnavailableError):
+    """This process was paused, or cut off, longer than its lease: another may lead now."""
+
+    def __init__(self, stream: str, lease_s: float) -> None:
+        super().__init__(f"this process lost the lead of the ledger {stream}, silent for more than its lease of "
+                         f"{lease_s:g} s: retry later, it takes the lead again when nobody else has it")
+
+
 class ForkedLedgerError(UnavailableError):
     """The stored head is not the one we left: somebody else wrote. Sealing stops until a person has looked."""
 

@@ -1,5 +1,6 @@
 """The Ledger: seals events, gives receipts, reads them back, proves them, and has itself verified."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,15 @@ from audit_ledger.domain.errors import ForeignLedgerError, ForkedLedgerError
 from audit_ledger.domain.finding import Report, Verdict
 from audit_ledger.domain.head import Entry, Head
 from audit_ledger.domain.merkle import Frontier, Span, Subtree, subtrees_of
-from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.tlog_proof import TlogProof
-from audit_ledger.service import metrics
+from audit_ledger.service import life_signs, metrics
+from audit_ledger.service.heartbeat import Heartbeat
+from audit_ledger.service.ports import Signer
 from audit_ledger.service.prover import InclusionProof, Prover
 from audit_ledger.service.publisher import Publisher
 from audit_ledger.service.sequencer import Sequencer
-from audit_ledger.service.verifier import Progress, Verifier
+from audit_ledger.service.verifier import Verifier
+from audit_ledger.service.walking import Progress
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from shared_kernel.clock import Clock
@@ -50,50 +53,81 @@ class Ledger:
     """
 
     def __init__(  # noqa: PLR0913 - the composition root names each part
-        self, writer: LedgerWriter, reader: LedgerReader, *, signer: NoteSigner, folder: LedgerFolder, clock: Clock,
+        self, writer: LedgerWriter, reader: LedgerReader, *, signer: Signer, folder: LedgerFolder, clock: Clock,
         publish_every_s: float = 60.0, publish_every_entries: int = 10_000, queue_limit: int = 20_000,
-        patience_s: float = 5.0,
+        patience_s: float = 5.0, heartbeat_every_s: float = 60.0,
     ) -> None:
         self._reader, self._clock, self._signer, self._folder = reader, clock, signer, folder
         self._prover = Prover(reader)
-        self._sequencer = Sequencer(writer, self._prover, clock, queue_limit=queue_limit, patience_s=patience_s)
+        self._sequencer = Sequencer(
+            writer, self._prover, clock, vet=self._refuse_lost_history, queue_limit=queue_limit, patience_s=patience_s)
         self._publisher = Publisher(
             self._sequencer, writer, folder, signer, clock,
             every_s=publish_every_s, every_entries=publish_every_entries,
         )
+        self._heartbeat = Heartbeat(self._sequencer, self._publisher, clock, every_s=heartbeat_every_s)
+        self._arrival: asyncio.Task[None] | None = None
         self._verifier = Verifier(reader, clock, key=signer.verifier, outside=folder)
         self.verification: Verification | None = None
 
-    async def start(self) -> None:
+    async def start(self, *, is_standby: bool = False) -> None:
         """Take the lead, check that the database still carries our last checkpoint, seal `ledger_started`.
 
-        Raises AnotherSequencerError, ForeignLedgerError, ForkedLedgerError; then nothing was written.
+        A standby returns at once, refuses records, and does the same as soon as nobody else leads. Raises
+        AnotherSequencerError (not a standby), ForeignLedgerError, ForkedLedgerError; then nothing was written.
         """
         await self._refuse_foreign_ledger()
+        if is_standby:
+            self._sequencer.stand_by()
+            self._arrival = asyncio.create_task(self._arrive_later(), name="ledger standby")
+            return
         await self._sequencer.start()
         try:
-            await self._refuse_lost_history()
-            await self.record(security_event(
-                self._clock, "ledger_started", category="process", types=("start",),
-                grid={"ledger": {"origin": self._signer.name, "size": self._sequencer.head.size}},
-            ))
-            await self._publisher.publish()
+            await self._arrive()
         except BaseException:
             await self._sequencer.stop()
             raise
-        self._publisher.start()
-        log.info("ledger_started", origin=self._signer.name, size=self._sequencer.head.size)
+
+    async def wait_leading(self) -> None:
+        """Return once a standby leads; raise ForkedLedgerError when it never will."""
+        if self._arrival is not None:
+            await asyncio.shield(self._arrival)
 
     async def stop(self) -> None:
         """Drain the queue, publish the last checkpoint, give up the lead."""
+        await self._finish(None)
+
+    async def leave(self) -> None:
+        """Stop with `ledger_stopped` as the last entry: what a product does that is shut down on purpose."""
+        await self._finish(life_signs.payload(life_signs.stopped(self._clock, self._signer.name)))
+
+    async def _arrive(self) -> None:
+        await self.record(life_signs.started(self._clock, self._signer.name, self._sequencer.head.size))
+        await self._publisher.try_to_publish()
+        self._publisher.start()
+        self._heartbeat.start()
+        log.info("ledger_started", origin=self._signer.name, size=self._sequencer.head.size)
+
+    async def _arrive_later(self) -> None:
+        while True:
+            await self._sequencer.wait_leading()
+            try:
+                return await self._arrive()
+            except ForkedLedgerError:
+                raise
+            except UnavailableError as cause:
+                log.warning("ledger_lead_lost_at_once", reason=cause.detail)
+
+    async def _finish(self, last: life_signs.Payload | None) -> None:
+        if self._arrival is not None:
+            self._arrival.cancel()
+            await asyncio.gather(self._arrival, return_exceptions=True)
+        await self._heartbeat.stop()
         await self._publisher.stop()
         is_leading = self._sequencer.refusal is None
-        await self._sequencer.stop()
+        await self._sequencer.stop(last)
         if is_leading:
-            try:
-                await self._publisher.publish()
-            except UnavailableError as cause:
-                log.warning("last_checkpoint_not_published", reason=cause.detail)
+            await self._publisher.try_to_publish()
 
     async def record(self, event: Event) -> Receipt:
         """Seal one event; the receipt comes after the commit. See Recorder for what the errors mean."""
@@ -218,13 +252,13 @@ class Ledger:
         if streams and self._signer.name not in streams:
             raise ForeignLedgerError(self._signer.name, ", ".join(streams))
 
-    async def _refuse_lost_history(self) -> None:
+    async def _refuse_lost_history(self, head: Head) -> None:
         """Never sign a tree that does not extend the one we signed before."""
         note = self._folder.latest()
         if note is None:
             return
         last = open_checkpoint(note, self._signer.name, self._signer.verifier)
-        if last.size > self._sequencer.head.size:
+        if last.size > head.size:
             raise ForkedLedgerError(self._signer.name, f"it ends before the {last.size} entries of our last checkpoint")
         if (await self._prover.frontier_at(last.size)).root != last.root:
             raise ForkedLedgerError(self._signer.name, f"its first {last.size} entries are not those we signed")

@@ -18,3 +18,6 @@ WITNESS_FAILURES = Counter(
 QUORUM_SIZE = Gauge("gridwarden_audit_ledger_quorum_size", "Entries under the newest checkpoint with a quorum")
 QUORUM_LATE_SECONDS = Gauge(
     "gridwarden_audit_ledger_quorum_late_seconds", "How long checkpoints have lacked a quorum; 0: they do not")
+LEADING = Gauge("gridwarden_audit_ledger_leading", "1 while this process leads the ledger and takes records")
+CHECKPOINT_FAILURES = Counter(
+    "gridwarden_audit_ledger_checkpoint_failures_total", "Checkpoints that could not be signed or kept, to be retried")

@@ -2,12 +2,13 @@
 
 Whatever queued while the previous commit ran is the next batch; nobody waits for a timer. A receipt is given only
 after its commit. After any failure the head is read again from the database (a commit may have persisted although
-its answer was lost) before the next entry is sealed on it.
+its answer was lost, another process may have led meanwhile) before the next entry is sealed on it; a history that
+does not begin with the one we knew is a fork, and nothing is sealed until a person has looked.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -27,6 +28,7 @@ from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import Frontier, Subtree
 from audit_ledger.service import metrics
 from audit_ledger.service.prover import Prover
+from audit_ledger.service.sealing_clock import SealingClock
 from audit_ledger.store.writer import LedgerWriter
 from shared_kernel.clock import Clock
 from shared_kernel.errors import UnavailableError
@@ -74,39 +76,71 @@ class Batch:
         return Head(self.head.size + len(self.hashes), self.hashes[-1]), subtrees
 
 
+def _unheard(payload: bytes, columns: Columns) -> Pending:
+    """Return a record of our own, for whose receipt nobody waits."""
+    receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+    receipt.add_done_callback(lambda done: done.exception())
+    return Pending(payload, columns, receipt)
+
+
+Vetting = Callable[[Head], Awaitable[None]]
+"""Looks at the head that was found before anything is sealed on it; raises ForkedLedgerError."""
+
+
 class Sequencer:
     """Gives every record its place, in the order in which they came."""
 
-    def __init__(  # noqa: PLR0913 - its three partners and its three bounds
+    def __init__(  # noqa: PLR0913 - its partners and its three bounds
         self, writer: LedgerWriter, prover: Prover, clock: Clock, *,
-        queue_limit: int = 20_000, batch_limit: int = 4_000, patience_s: float = 5.0,
+        vet: Vetting, queue_limit: int = 20_000, batch_limit: int = 4_000, patience_s: float = 5.0,
     ) -> None:
-        self._writer, self._prover, self._clock = writer, prover, clock
+        self._writer, self._prover, self._vet, self._clock = writer, prover, vet, SealingClock(clock)
         self._queue_limit, self._batch_limit, self._patience_s = queue_limit, batch_limit, patience_s
         self._queue: deque[Pending] = deque()
         self._work = asyncio.Event()
-        self._grown = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._refusal: UnavailableError | None = LedgerStoppedError()
         self._is_draining = False
+        self._is_regaining = False
         self.head = Head()
         self.frontier = Frontier()
+        self.sealed_at = 0.0
+        """When the last entry was sealed, by `time.perf_counter`."""
 
     async def start(self) -> None:
         """Take the lead; AnotherSequencerError when another process keeps it longer than our patience."""
-        await self._lead()
+        await self._lead_patiently()
         self._refusal, self._is_draining = None, False
+        metrics.LEADING.set(1)
         self._task = asyncio.create_task(self._run(), name="ledger sequencer")
 
-    async def stop(self) -> None:
-        """Refuse new records, commit what waits, give up the lead."""
+    def stand_by(self) -> None:
+        """Take the lead as soon as nobody else has it; refuse records until then."""
+        self._refusal, self._is_draining = AnotherSequencerError(self._writer.stream), False
+        self._task = asyncio.create_task(self._stand_by(), name="ledger sequencer")
+
+    async def wait_leading(self) -> None:
+        """Return once records are taken; raise ForkedLedgerError when that will never be."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._refusal is None or isinstance(self._refusal, ForkedLedgerError))
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+
+    async def stop(self, last: tuple[bytes, Columns] | None = None) -> None:
+        """Refuse new records, commit what waits, and `last` after it; give up the lead."""
         if self._task is None:
             return
-        self._refusal = self._refusal or LedgerStoppedError()
+        if self._refusal is None and last is not None:
+            self._queue.append(_unheard(*last))
+        self._refusal = LedgerStoppedError()
         self._is_draining = True
         self._work.set()
-        await self._task
-        self._task = None
+        if self._is_regaining:
+            self._task.cancel()  # nobody waits for anything: whoever did was refused
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task, self._refusal = None, LedgerStoppedError()
+        metrics.LEADING.set(0)
         await self._writer.release()
 
     @property
@@ -135,17 +169,20 @@ class Sequencer:
         if self.head.size > seq:
             return True
         try:
-            async with asyncio.timeout(timeout_s), self._grown:
-                await self._grown.wait_for(lambda: self.head.size > seq)
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(lambda: self.head.size > seq)
         except TimeoutError:
             return False
         return True
 
+    async def _stand_by(self) -> None:
+        await self._regain()
+        await self._run()
+
     async def _run(self) -> None:
         while self._queue or not self._is_draining:
             if not self._queue:
-                self._work.clear()
-                await self._work.wait()
+                await self._rest()
                 continue
             batch = self._take()
             try:
@@ -156,9 +193,27 @@ class Sequencer:
                 log.exception("ledger_sequencer_failed")
                 await self._suffer(batch, LedgerDownError(type(cause).__name__))
 
+    async def _rest(self) -> None:
+        """Wait for work, and let the database hear of us well within the lease."""
+        self._work.clear()
+        try:
+            async with asyncio.timeout(self._writer.lease_s / 3):
+                await self._work.wait()
+        except TimeoutError:
+            if self._refusal is None:
+                await self._renew()
+
+    async def _renew(self) -> None:
+        try:
+            await self._writer.renew()
+        except UnavailableError as cause:
+            await self._suffer([], cause)
+
     def _take(self) -> list[Pending]:
         taken: list[Pending] = []
         size = 0
+        if (notice := self._clock.notice()) is not None:
+            taken.append(_unheard(*notice))
         while self._queue and len(taken) < self._batch_limit and size < MAX_BATCH_BYTES:
             record = self._queue.popleft()
             size += len(record.payload)
@@ -167,16 +222,20 @@ class Sequencer:
 
     async def _commit(self, records: list[Pending]) -> None:
         began = perf_counter()
-        batch = Batch(self._writer.stream, self.head, self.frontier.copy(), self._clock.now_us(), records)
+        batch = Batch(self._writer.stream, self.head, self.frontier.copy(), self._clock.next_us(), records)
         head, _ = await self._writer.append(self.head, batch.rows(), batch.sealed)
         for seq, (record, found) in enumerate(zip(records, batch.hashes, strict=True), start=self.head.size):
             if not record.receipt.done():
                 record.receipt.set_result(Receipt(seq, found))
-        self.head, self.frontier = head, batch.frontier
+        self.head, self.frontier, self.sealed_at = head, batch.frontier, perf_counter()
+        self._clock.sealed(batch.at_us)
         metrics.ENTRIES.inc(len(records))
         metrics.COMMIT_SECONDS.observe(perf_counter() - began)
-        async with self._grown:
-            self._grown.notify_all()
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _suffer(self, batch: list[Pending], cause: UnavailableError) -> None:
         """Tell everybody who waits, then find the way back; a fork has no way back."""
@@ -186,49 +245,74 @@ class Sequencer:
         if isinstance(cause, ForkedLedgerError):
             await self._writer.release()
         else:
-            await self._recover()
+            await self._regain()
 
     def _refuse_all(self, batch: Sequence[Pending], cause: UnavailableError) -> None:
         self._refusal = cause
+        metrics.LEADING.set(0)
         for record in (*batch, *self._queue):
             if not record.receipt.done():
                 record.receipt.set_exception(cause)
         self._queue.clear()
 
-    async def _recover(self) -> None:
-        pause = _FIRST_PAUSE_S
-        while not self._is_draining:
-            try:
-                await self._lead()
-            except (AnotherSequencerError, ForkedLedgerError) as cause:
-                self._refusal = cause
-                log.exception("ledger_lead_lost", reason=cause.detail)
-                return
-            except UnavailableError:
+    async def _regain(self) -> None:
+        """Try until we lead again, or have learned that the ledger is forked."""
+        self._is_regaining, pause = True, _FIRST_PAUSE_S
+        try:
+            while not self._is_draining:
+                self._refusal = await self._try_to_lead()
+                if self._refusal is None or isinstance(self._refusal, ForkedLedgerError):
+                    break
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LAST_PAUSE_S)
-            except Exception:
-                log.exception("ledger_recovery_failed")
-                await asyncio.sleep(_LAST_PAUSE_S)
-            else:
-                self._refusal = None
-                log.info("ledger_recovered", size=self.head.size)
-                return
+        finally:
+            self._is_regaining = False
+        await self._tell()
 
-    async def _lead(self) -> None:
-        """Lock, head, frontier; the last process' connection may take a moment to die after a kill."""
+    async def _try_to_lead(self) -> UnavailableError | None:
+        """Return None once we lead, otherwise the reason to refuse records."""
+        try:
+            await self._lead()
+        except UnavailableError as cause:
+            if type(cause) is not type(self._refusal):
+                log.warning("ledger_does_not_lead", reason=cause.detail)
+            return cause
+        except Exception as cause:
+            log.exception("ledger_recovery_failed")
+            return LedgerDownError(type(cause).__name__)
+        metrics.LEADING.set(1)
+        log.info("ledger_leads", size=self.head.size)
+        return None
+
+    async def _lead_patiently(self) -> None:
+        """The last process' connection may take a moment to die after a kill."""
         deadline = perf_counter() + self._patience_s
         while True:
             try:
-                head = await self._writer.lead()
-                break
+                await self._lead()
             except AnotherSequencerError:
                 if perf_counter() > deadline:
                     raise
                 await asyncio.sleep(_FIRST_PAUSE_S)
+            else:
+                return
+
+    async def _lead(self) -> None:
+        """Lock, head, frontier, and the time of the last entry."""
+        head = await self._writer.lead()
         try:
-            self.frontier = await self._prover.frontier(head)
+            frontier = await self._prover.frontier(head)
+            await self._refuse_rewritten_history(head)
+            await self._vet(head)
+            self._clock.found(await self._writer.recorded_at_us(head))
         except BaseException:
             await self._writer.release()
             raise
-        self.head = head
+        self.head, self.frontier, self.sealed_at = head, frontier, perf_counter()
+        await self._tell()
+
+    async def _refuse_rewritten_history(self, head: Head) -> None:
+        """Whoever led meanwhile has only appended."""
+        known = self.frontier
+        if head.size < known.size or (await self._prover.frontier_at(known.size)).root != known.root:
+            raise ForkedLedgerError(self._writer.stream, f"its first {known.size} entries are not those we knew")

@@ -1,16 +1,25 @@
-"""The only hand that writes entries: one connection, one advisory lock, one transaction a batch."""
+"""The only hand that writes entries: one connection, one advisory lock on lease, one transaction a batch."""
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
+from time import perf_counter
 from typing import Any
 
 import asyncpg
 
-from audit_ledger.domain.errors import AnotherSequencerError, ForkedLedgerError, LedgerDownError, LedgerStoppedError
+from audit_ledger.domain.errors import (
+    AnotherSequencerError,
+    ForkedLedgerError,
+    LedgerDownError,
+    LedgerStoppedError,
+    LostLeadError,
+)
 from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import Subtree
 from audit_ledger.store.faults import DRIVER_ERRORS, driver_errors
+from audit_ledger.store.leadership import still_leads, take_lead
 
 ENTRY_COLUMNS = ("stream", "seq", "recorded_at_us", "prev_hash", "entry_hash", "payload",
                  "action", "subject", "request_id", "dataset", "outcome", "event_time", "sealed_key")
@@ -32,13 +41,14 @@ Sealed = tuple[Head, list[tuple[Subtree, bytes]]]
 
 
 class LedgerWriter:
-    """Appends to one stream; holds the stream's advisory lock as long as its connection lives."""
+    """Appends to one stream; leads it as long as its connection lives, which must be heard of within the lease."""
 
-    def __init__(self, pool: asyncpg.Pool, stream: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, stream: str, *, lease_s: float = 10.0) -> None:
         self._pool = pool
-        self.stream = stream
+        self.stream, self.lease_s = stream, lease_s
         self._connection: Any = None
         self._store_few: Any = None
+        self._heard_at = 0.0
 
     async def lead(self) -> Head:
         """Take the lock and return the stored head; AnotherSequencerError while somebody else holds it."""
@@ -52,9 +62,7 @@ class LedgerWriter:
                 raise
 
     async def _take_lock(self, connection: Any) -> Head:  # noqa: ANN401 - asyncpg is untyped
-        locked = await connection.fetchval(
-            "SELECT pg_try_advisory_lock(hashtextextended('gridwarden.ledger.' || $1, 0))", self.stream)
-        if not locked:
+        if not await take_lead(connection, self.stream, self.lease_s):
             raise AnotherSequencerError(self.stream)
         await connection.execute(
             "INSERT INTO audit_ledger.heads VALUES ($1, 0, decode(repeat('00', 32), 'hex')) ON CONFLICT DO NOTHING",
@@ -62,8 +70,39 @@ class LedgerWriter:
         found = await connection.fetchrow(
             "SELECT size, entry_hash FROM audit_ledger.heads WHERE stream = $1", self.stream)
         self._store_few = await connection.prepare(_STORE_FEW)
-        self._connection = connection
+        self._connection, self._heard_at = connection, perf_counter()
         return Head(*found)
+
+    async def renew(self) -> None:
+        """Let the server hear of us; LostLeadError when it has ended our session meanwhile."""
+        with self._leading() as connection:
+            await connection.execute("SELECT 1")
+
+    async def recorded_at_us(self, head: Head) -> int:
+        """Return when the last entry of a head was sealed, 0 when there is none to ask."""
+        with self._leading() as connection:
+            found = await connection.fetchval(
+                "SELECT recorded_at_us FROM audit_ledger.entries WHERE stream = $1 AND seq = $2",
+                self.stream, head.size - 1)
+        return found or 0
+
+    @contextlib.contextmanager
+    def _leading(self) -> Iterator[Any]:
+        """Give the connection for one exchange; hang up on a server that is silent for the lease."""
+        connection = self._connection
+        if connection is None:
+            raise LedgerStoppedError
+        watchdog = asyncio.get_running_loop().call_later(self.lease_s, connection.terminate)
+        try:
+            with driver_errors():
+                yield connection
+        except LedgerDownError as cause:
+            if perf_counter() - self._heard_at > self.lease_s:
+                raise LostLeadError(self.stream, self.lease_s) from cause
+            raise
+        finally:
+            watchdog.cancel()
+        self._heard_at = perf_counter()
 
     async def append(
         self, expected: Head, rows: Iterable[tuple[Any, ...]], sealed: Callable[[], Sealed],
@@ -71,15 +110,12 @@ class LedgerWriter:
         """Store a batch after `expected`, all or nothing, and return what it led to.
 
         `rows` of a large batch is consumed while it streams to the server, so that hashing overlaps storing; `sealed`
-        is asked when it is drained. ForkedLedgerError: the head or a position is not ours any more, nothing was
-        stored. LedgerDownError: unknown whether it was stored; take the lead again to learn it.
+        is asked when it is drained. ForkedLedgerError: somebody wrote while we hold the lead, nothing was stored.
+        LedgerDownError, LostLeadError: unknown whether it was stored; take the lead again to learn it.
         """
-        connection = self._connection
-        if connection is None:
-            raise LedgerStoppedError
         remaining = iter(rows)
         few = list(islice(remaining, _FEW + 1))
-        with driver_errors():
+        with self._leading() as connection:
             try:
                 if len(few) <= _FEW:
                     head, subtrees = sealed()
@@ -88,7 +124,11 @@ class LedgerWriter:
                         return head, subtrees
                     return await self._append_many(connection, expected, few, lambda: (head, subtrees))
                 return await self._append_many(connection, expected, chain(few, remaining), sealed)
-            except asyncpg.UniqueViolationError as cause:
+            except (asyncpg.UniqueViolationError, ForkedLedgerError) as cause:
+                if not await still_leads(connection, self.stream):
+                    raise LostLeadError(self.stream, self.lease_s) from cause
+                if isinstance(cause, ForkedLedgerError):
+                    raise
                 raise ForkedLedgerError(self.stream, "a position we were about to fill is taken") from cause
 
     async def _append_few(self, expected: Head, rows: list[tuple[Any, ...]], head: Head) -> None:

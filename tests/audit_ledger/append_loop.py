@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.service import Ledger
 from audit_ledger.store.reader import LedgerReader
@@ -22,7 +23,7 @@ async def main(url: str, home: Path) -> None:
     signer = files.signer()
     writer = LedgerWriter(await open_pool(url, LEDGER_WRITER, size=2), signer.name)
     reader = LedgerReader(await open_pool(url, LEDGER_READER, size=2), signer.name)
-    ledger = Ledger(writer, reader, signer=signer, folder=files, clock=clock, publish_every_s=0.01)
+    ledger = Ledger(writer, reader, signer=FileSigner(signer), folder=files, clock=clock, publish_every_s=0.01)
     await ledger.start()
 
     async def hand() -> None:

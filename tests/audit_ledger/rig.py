@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.domain.finding import Report
 from audit_ledger.domain.note import NoteSigner
@@ -41,8 +42,8 @@ class Rig:
     def ledger(self, **options: Any) -> Ledger:
         """Return a ledger that is not started; checkpoints come only when asked for."""
         writer = LedgerWriter(self.writer_pool, self.signer.name)
-        quiet = {"publish_every_s": 3600.0, "patience_s": 0.3} | options
-        return Ledger(writer, self.reader, signer=self.signer, folder=self.folder, clock=self.clock, **quiet)
+        quiet = {"publish_every_s": 3600.0, "patience_s": 0.3, "heartbeat_every_s": 3600.0} | options
+        return Ledger(writer, self.reader, signer=FileSigner(self.signer), folder=self.folder, clock=self.clock, **quiet)
 
     async def filled(self, count: int, *, checkpoint_at: tuple[int, ...] = ()) -> None:
         """Seal events until the ledger has `count` entries, publishing at the sizes named and at the end."""

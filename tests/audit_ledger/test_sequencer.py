@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.domain.errors import AnotherSequencerError, ForkedLedgerError, LedgerDownError, LedgerFullError
 from audit_ledger.domain.finding import Verdict
 from audit_ledger.domain.head import Head
@@ -85,7 +86,7 @@ class ForgetfulWriter(LedgerWriter):
 
 async def test_a_commit_whose_answer_was_lost_makes_no_fork(rig: Rig) -> None:
     writer = ForgetfulWriter(rig.writer_pool, rig.signer.name)
-    ledger = Ledger(writer, rig.reader, signer=rig.signer, folder=rig.folder, clock=rig.clock)
+    ledger = Ledger(writer, rig.reader, signer=FileSigner(rig.signer), folder=rig.folder, clock=rig.clock)
     await ledger.start()
 
     with pytest.raises(LedgerDownError):
