@@ -1,0 +1,121 @@
+"""Which fields of an event are personal, and whose: what is sealed under that person's key.
+
+The handle stays (`user.id`): it is pseudonymous, and without it nothing could be told from anything. Only objects on
+the way to a personal field are copied; emptied they stay where they are, so that putting the values back is exact.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audit_ledger.domain.columns import MAX_CHARACTERS
+from shared_kernel.events import Event
+
+ERASED = "[erased]"
+"""What stands in a text field whose key was destroyed. Addresses and objects are left out: their readers parse them."""
+
+_PERSON = ("email", "full_name", "name")
+_PLACE = ("address", "geo", "ip", "mac")
+_NOTHING: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Somebody an event is about: where the event names them, and which fields of which sections are theirs."""
+
+    place: tuple[str, ...]
+    fields: Mapping[tuple[str, ...], tuple[str, ...]]
+
+
+PARTIES = (
+    Party(("user",), {("user",): _PERSON, ("source",): _PLACE, ("client",): _PLACE, ("user_agent",): ("original",)}),
+    Party(("user", "target"), {("user", "target"): _PERSON}),
+)
+"""Who acted comes first; every party is named by an `id`."""
+
+PATHS: Mapping[str, tuple[str, ...]] = {
+    ".".join((*section, name)): (*section, name)
+    for party in PARTIES for section, names in party.fields.items() for name in names
+}
+"""Every field that may be sealed, and no other may."""
+
+TEXTS = frozenset(path for path in PATHS if path.rpartition(".")[2] in {*_PERSON, "original"})
+
+_PLAN = tuple(
+    (party.place, tuple((section, tuple((name, ".".join((*section, name))) for name in names))
+                        for section, names in party.fields.items()))
+    for party in PARTIES
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The personal fields of one party, as dotted paths."""
+
+    subject: str
+    fields: tuple[str, ...]
+    has_acted: bool
+
+
+def shares_of(event: Event) -> list[Share]:
+    """Return whose fields the event carries; nothing for parties without an id or without personal fields."""
+    found = []
+    for place, sections in _PLAN:
+        subject = _at(event, place).get("id")
+        if not isinstance(subject, str) or not subject:
+            continue
+        fields = tuple(path for section, names in sections if (held := _at(event, section))
+                       for name, path in names if name in held)
+        if fields:
+            found.append(Share(subject_of(subject), fields, len(place) == 1))
+    return found
+
+
+def subject_of(user_id: str) -> str:
+    """Return an id as PostgreSQL's text can hold it: the same as in the entry's column `subject`."""
+    return user_id.replace("\0", "\ufffd")[:MAX_CHARACTERS]
+
+
+def without(event: Event, fields: Iterable[str]) -> tuple[Event, dict[str, Any]]:
+    """Return a copy of the event without these fields, and their values by path."""
+    bare, taken = dict(event), {}
+    copied: dict[tuple[str, ...], Event] = {}
+    for path in fields:
+        steps = PATHS[path]
+        taken[path] = _copied(bare, steps[:-1], copied).pop(steps[-1])
+    return bare, taken
+
+
+def restored(event: Event, values: Mapping[str, Any]) -> Event:
+    """Return a copy of the event with the values at their places; KeyError when there is no such place, or no room."""
+    whole = dict(event)
+    copied: dict[tuple[str, ...], Event] = {}
+    for path, value in values.items():
+        steps = PATHS[path]
+        section = _copied(whole, steps[:-1], copied)
+        if steps[-1] in section:
+            raise KeyError(path)
+        section[steps[-1]] = value
+    return whole
+
+
+def _copied(top: Event, section: tuple[str, ...], copied: dict[tuple[str, ...], Event]) -> Event:
+    """Return a section of `top` that is already its own copy, or make it so."""
+    found = copied.get(section)
+    if found is None:
+        parent = _copied(top, section[:-1], copied) if len(section) > 1 else top
+        present = parent[section[-1]]
+        if type(present) is not dict:
+            raise KeyError(section)
+        found = parent[section[-1]] = copied[section] = dict(present)
+    return found
+
+
+def _at(event: Event, section: tuple[str, ...]) -> dict[str, Any]:
+    found = event
+    for step in section:
+        held = found.get(step)
+        if type(held) is not dict:
+            return _NOTHING
+        found = held
+    return found
