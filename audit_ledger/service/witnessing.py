@@ -83,8 +83,9 @@ class Witnessing:
             for peer in self._peers:
                 peer.recall(words.get(_identity(peer.known.key)))
             note = await asyncio.to_thread(self._file.read)
-            if note is not None:
-                self._quorum_size = self._policy.judge(note, now_s=self._now_s()).checkpoint.size
+            if note is not None and (kept := self._policy.judge(note, now_s=self._now_s())).has_quorum:
+                self._quorum_size = kept.checkpoint.size
+                metrics.QUORUM_SIZE.set(self._quorum_size)
         except GridwardenError as cause:
             log.warning("witnessing_starts_without_memory", reason=cause.detail)
 

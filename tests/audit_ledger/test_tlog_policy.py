@@ -242,6 +242,26 @@ def test_two_trees_of_one_size_are_proof_of_a_split_view_even_without_a_quorum()
     assert found.largest.checkpoint == LOG.checkpoint(20)
 
 
+def test_a_split_view_gets_no_quorum_for_its_second_tree() -> None:
+    """The witnesses saw one tree of 20, the auditor is shown another."""
+    shown = LOG.forked_after(7)
+    borrowed = cosigned(20, W1, W2)[len(LOG.note(20)):]
+
+    assert not TWO_OF_THREE.judge(shown.note(20), now_s=NOW_S).has_quorum
+    with pytest.raises(UntrustedNoteError, match="does not verify"):
+        TWO_OF_THREE.judge(shown.note(20) + borrowed, now_s=NOW_S)
+
+
+def test_a_rollback_for_a_new_auditor_shows_by_its_age() -> None:
+    """The log has 50 entries; whoever never saw it is given the old, honestly cosigned 10."""
+    old = cosigned(10, W1, W2, W3, at_s=NOW_S - 86_400)
+
+    found = survey(TWO_OF_THREE, [old], now_s=NOW_S)
+
+    assert found.largest is not None
+    assert found.largest.witnessed_at_s == NOW_S - 86_400
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_at_all_make_a_policy_fail_in_an_unknown_way(content: bytes) -> None:
     try:
