@@ -80,6 +80,7 @@ class Verifier:
 
     async def _head(self, snapshot: Snapshot, findings: Findings, *, has_history: bool) -> Head:
         """Step 1."""
+        await self._reader.refuse_disguises()
         head = await snapshot.head()
         length = await snapshot.count_beyond(0)
         others = await snapshot.foreign_streams()

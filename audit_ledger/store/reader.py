@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from audit_ledger.domain.columns import Columns
+from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.head import Entry, Head
 from audit_ledger.domain.merkle import TILE_HEIGHT, Subtree
 from audit_ledger.store.faults import driver_errors
@@ -15,6 +16,13 @@ from audit_ledger.store.snapshot import Snapshot
 _ENTRY = ("seq, recorded_at_us, prev_hash, entry_hash, payload, "
           "action, subject, request_id, dataset, outcome, event_time, sealed_key")
 _TILE = 1 << TILE_HEIGHT
+_TABLES = ("entries", "subtrees", "checkpoints", "heads")
+_DISGUISED = """SELECT relname, CASE WHEN relkind <> 'r' THEN 'a view or another stand-in'
+        WHEN relrowsecurity THEN 'under row level security' WHEN relhasrules THEN 'rewritten by rules'
+        ELSE 'a parent of other tables' END
+    FROM pg_class WHERE relnamespace = to_regnamespace('audit_ledger') AND relname = ANY ($1::text[])
+    AND (relkind <> 'r' OR relrowsecurity OR relhasrules OR relispartition
+         OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = pg_class.oid))"""
 
 
 class LedgerReader:
@@ -28,6 +36,13 @@ class LedgerReader:
     async def streams(self) -> list[str]:
         """Return the names of the ledgers in this database."""
         return [row[0] for row in await self._fetch("SELECT stream FROM audit_ledger.heads ORDER BY stream")]
+
+    async def refuse_disguises(self) -> None:
+        """Raise UncheckableError unless what is read are the tables themselves: no view, no policy, no heirs."""
+        rows = await self._fetch(_DISGUISED, list(_TABLES))
+        if rows:
+            raise UncheckableError(f"audit_ledger.{rows[0][0]} is no ordinary table, but {rows[0][1]}: what it shows "
+                                   "need not be what is stored")
 
     async def head(self) -> Head | None:
         """Return the stored head, None when the database does not know the stream."""
