@@ -71,7 +71,11 @@ class Erasure:
         return await asyncio.shield(asyncio.create_task(self._erase(subject, reason, context)))
 
     async def finish(self) -> int:
-        """Destroy every key that an entry calls erased; return how many were left. For the start, before events."""
+        """Destroy every key that an entry calls erased; return how many were left.
+
+        For every taking of the lead, before the first event: whoever led until then may have erased, and died over it.
+        """
+        self._sealer.forget_all()
         await self._sealer.refresh()
         said = self._sealer.register
         named = sorted({commitment for commitment, _ in said.named()})
