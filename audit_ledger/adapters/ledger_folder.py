@@ -4,15 +4,21 @@ ledger.key               the secret note signing key, mode 0600
 ledger.vkey              the verifier key: hand it to your auditors
 checkpoints/history      signed notes, one after the other, appended and fsynced
 checkpoints/latest       the newest one
+checkpoints/<size>.tsr   what a timestamp authority answered to the note of that size
+
+Two processes that take turns in leading may share the folder.
 """
 
-import contextlib
+import errno
+import fcntl
 import os
 import secrets
+from io import FileIO
 from pathlib import Path
 
+from audit_ledger.domain.checkpoint import read_unverified
 from audit_ledger.domain.ed25519 import KEY_BYTES
-from audit_ledger.domain.errors import LedgerDownError
+from audit_ledger.domain.errors import LedgerDownError, MalformedNoteError
 from audit_ledger.domain.note import NoteSigner, VerifierKey
 
 _SIGNATURE = b"\xe2\x80\x94 "
@@ -24,7 +30,7 @@ class LedgerFolder:
     def __init__(self, *, keys: Path, checkpoints: Path) -> None:
         self._keys = keys
         self._history = checkpoints / "history"
-        self._is_whole = False
+        self._whole_bytes = -1
 
     def signer(self) -> NoteSigner:
         """Return the ledger's key, created at first use with a new ledger name `gridwarden/<8 hex digits>`."""
@@ -43,19 +49,29 @@ class LedgerFolder:
         except FileNotFoundError:
             return None
 
+    def remember(self, key: VerifierKey) -> None:
+        """Write the public key of a signer whose secret is elsewhere; the first one stays."""
+        self._keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_new(self._keys / "ledger.vkey", f"{key}\n".encode(), mode=0o644)
+
     def keep(self, note: bytes) -> None:
-        """Append a checkpoint and fsync it; LedgerDownError when the disk does not take it."""
+        """Append a checkpoint and fsync it; LedgerDownError when the disk does not take it whole."""
         try:
             self._history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._cut_torn_end()
-            with self._history.open("ab", buffering=0) as file:
-                file.write(note)
-                os.fsync(file.fileno())
-            fresh = self._history.with_name("latest.new")
-            fresh.write_bytes(note)
-            fresh.replace(self._history.with_name("latest"))
+            with self._history.open("a+b", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if self._is_news(note):
+                    self._append(file, note)
+                    _replace(self._history.with_name("latest"), note)
         except OSError as cause:
             raise LedgerDownError(f"cannot write {self._history.name}: {cause.strerror}") from cause
+
+    def keep_timestamp(self, size: int, token: bytes) -> None:
+        """Write a timestamp authority's answer beside the checkpoints."""
+        try:
+            _replace(self._history.with_name(f"{size}.tsr"), token)
+        except OSError as cause:
+            raise LedgerDownError(f"cannot write {size}.tsr: {cause.strerror}") from cause
 
     def checkpoints(self) -> list[bytes]:
         """Return every note ever kept, oldest first, and whatever else stands between them."""
@@ -71,15 +87,28 @@ class LedgerFolder:
         except FileNotFoundError:
             return None
 
-    def _cut_torn_end(self) -> None:
-        """Drop the half-written note of a crash, which nobody was ever told of; once a process is enough."""
-        if self._is_whole:
-            return
-        self._is_whole = True
-        with contextlib.suppress(FileNotFoundError):
-            _, whole = _notes(self._history.read_bytes())
-            if whole < self._history.stat().st_size:
-                os.truncate(self._history, whole)
+    def _is_news(self, note: bytes) -> bool:
+        """A process that wakes when another leads may hold an older checkpoint than the newest kept."""
+        latest = self.latest()
+        try:
+            return latest is None or read_unverified(latest).size < read_unverified(note).size
+        except MalformedNoteError:
+            return True
+
+    def _append(self, file: FileIO, note: bytes) -> None:
+        end = self._cut_torn_end(file)
+        self._whole_bytes = -1
+        _write_whole(file, note)
+        self._whole_bytes = end + len(note)
+
+    def _cut_torn_end(self, file: FileIO) -> int:
+        """Drop a half-written note, which nobody was ever told of; return where the file ends."""
+        end = file.seek(0, os.SEEK_END)
+        if end != self._whole_bytes:
+            file.seek(0)
+            end = _notes(file.readall())[1]
+            file.truncate(end)
+        return end
 
 
 def _notes(history: bytes) -> tuple[list[bytes], int]:
@@ -100,7 +129,25 @@ def _notes(history: bytes) -> tuple[list[bytes], int]:
 
 def _write_new(path: Path, content: bytes, *, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    with os.fdopen(handle, "wb", buffering=0) as file:
+        _write_whole(file, content)
+
+
+def _write_whole(file: FileIO, content: bytes) -> None:
+    """A disk that is nearly full takes a part, and says so only by the count."""
+    if file.write(content) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file.fileno())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a file in its place whole, also for whoever reads after the power comes back."""
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("wb", buffering=0) as file:
+        _write_whole(file, content)
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

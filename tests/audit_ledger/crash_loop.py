@@ -24,6 +24,7 @@ from tests.audit_ledger.stages import PUBLISHING, SEALING, Fate, StagedFolder, S
 STEPS = (*SEALING, *PUBLISHING, "any")
 HASH_DIGITS = 64
 CROWDS = (1, 3, 40, 600)
+DICE = random.Random()  # noqa: S311 - chance, not secrecy
 
 
 async def live(url: str, home: Path, fate: Fate, told: int) -> None:
@@ -37,14 +38,14 @@ async def live(url: str, home: Path, fate: Fate, told: int) -> None:
     ledger = Ledger(writer, reader, signer=FileSigner(signer), folder=folder, clock=clock, publish_every_s=3600)
     await ledger.start()
     if fate.step == "any":
-        asyncio.get_running_loop().call_later(random.random() * 0.03, die)
+        asyncio.get_running_loop().call_later(DICE.random() * 0.03, die)
 
     async def seal(padding: str) -> None:
         receipt = await ledger.record(security_event(clock, "crowd", category="process", grid={"padding": padding}))
         os.write(told, f"{receipt.seq} {receipt.entry_hash.hex()}\n".encode())
 
     while True:
-        crowd = 600 if fate.step == "copying" else random.choice(CROWDS)
+        crowd = 600 if fate.step == "copying" else DICE.choice(CROWDS)
         await asyncio.gather(*(seal("x" * (1_000 if crowd > 100 else 20)) for _ in range(crowd)))
         await ledger.publish_checkpoint()
 
@@ -56,7 +57,7 @@ def one_life(url: str, home: Path, fate: Fate) -> dict[str, object]:
         os.dup2(2, 1)
         try:
             asyncio.run(live(url, home, fate, told))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told to the parent, which fails
             os.write(told, f"! {error!r}\n".encode())
         os._exit(1)
     os.close(told)
@@ -72,7 +73,9 @@ def main(url: str, home: Path, lives: int) -> None:
     """Die at every step in turn, early and late."""
     for number in range(lives):
         step = STEPS[number % len(STEPS)]
-        print(json.dumps(one_life(url, home, Fate(step, random.randint(1, 4), die))), flush=True)
+        life = one_life(url, home, Fate(step, DICE.randint(1, 4), die))
+        sys.stdout.write(f"{json.dumps(life)}\n")
+        sys.stdout.flush()
 
 
 main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

@@ -11,7 +11,7 @@ from audit_ledger.domain.head import Head
 from audit_ledger.store.writer import LedgerWriter, Sealed
 
 SEALING = ("asked", "copying", "drained", "moved", "committed")
-"""Before the statement, in mid-COPY, after COPY, after the head moved and before COMMIT, after it before the receipt."""
+"""Before the statement, in mid-COPY, after COPY, before COMMIT with the head moved, after it before the receipt."""
 PUBLISHING = ("signed", "stored", "torn", "kept")
 """Before the database's checkpoint, between it and the outside one, in the midst of the outside one, after it."""
 ROWS_IN_FLIGHT = 550
