@@ -55,7 +55,7 @@ class Ledger:
     def __init__(  # noqa: PLR0913 - the composition root names each part
         self, writer: LedgerWriter, reader: LedgerReader, *, signer: Signer, folder: LedgerFolder, clock: Clock,
         publish_every_s: float = 60.0, publish_every_entries: int = 10_000, queue_limit: int = 20_000,
-        patience_s: float = 5.0, heartbeat_every_s: float = 60.0,
+        patience_s: float = 5.0, heartbeat_every_s: float = 60.0, retry_every_s: float = 5.0,
     ) -> None:
         self._reader, self._clock, self._signer, self._folder = reader, clock, signer, folder
         self._prover = Prover(reader)
@@ -63,7 +63,7 @@ class Ledger:
             writer, self._prover, clock, vet=self._refuse_lost_history, queue_limit=queue_limit, patience_s=patience_s)
         self._publisher = Publisher(
             self._sequencer, writer, folder, signer, clock,
-            every_s=publish_every_s, every_entries=publish_every_entries,
+            every_s=publish_every_s, every_entries=publish_every_entries, retry_every_s=retry_every_s,
         )
         self._heartbeat = Heartbeat(self._sequencer, self._publisher, clock, every_s=heartbeat_every_s)
         self._arrival: asyncio.Task[None] | None = None

@@ -26,18 +26,16 @@ from shared_kernel.events import security_event
 
 log = structlog.get_logger()
 
-_RETRY_S = 5.0
-
-
 class Publisher:
     """Signs what the sequencer committed, every `every_s` seconds or `every_entries` entries, while there is news."""
 
     def __init__(  # noqa: PLR0913 - its sources, its two destinations, its pace
         self, sequencer: Sequencer, writer: LedgerWriter, folder: LedgerFolder, signer: Signer, clock: Clock, *,
-        every_s: float, every_entries: int,
+        every_s: float, every_entries: int, retry_every_s: float,
     ) -> None:
         self._sequencer, self._writer, self._folder, self._signer = sequencer, writer, folder, signer
-        self._clock, self._every_s, self._every_entries = clock, every_s, every_entries
+        self._clock, self._every_s, self._every_entries, self._retry_every_s = (
+            clock, every_s, every_entries, retry_every_s)
         self._size = 0
         self._own = 0
         self._is_failing = False
@@ -99,7 +97,7 @@ class Publisher:
     async def _run(self) -> None:
         while True:
             if self._is_failing:
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(self._retry_every_s)
             else:
                 await self._sequencer.wait_beyond(self._size + self._own, None)
                 await self._sequencer.wait_beyond(self._size + self._every_entries, self._every_s)
