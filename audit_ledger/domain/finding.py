@@ -30,6 +30,7 @@ class Kind(StrEnum):
     PRUNED = "pruned"
     COPY_MISMATCH = "copy_mismatch"
     SPLIT_VIEW = "split_view"
+    RECEIPT_MISMATCH = "receipt_mismatch"
 
 
 class Verdict(IntEnum):

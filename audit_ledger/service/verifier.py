@@ -1,11 +1,12 @@
 """The verification: rehash every payload, hold the tree against every checkpoint, report every finding.
 
 1. the stream exists and has entries, and no other stream has       5. the root at every checkpoint's size
-2. the checkpoints in the database: signature, origin               6. the stored tree nodes
+2. the checkpoints in the database: signature, origin               6. the stored tree nodes; receipts
 3. those outside and under witnesses; none gone from inside         7. head, length, and how old the news is
 4. every row: place, time, hash, link, columns, form
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -31,11 +32,12 @@ GOODBYE = "ledger_stopped"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """What the auditor holds the ledger against: its key, the notes outside the database, his policy's witnesses."""
+    """What the auditor holds the ledger against: its key, notes outside the database, witnesses, producers' receipts."""
 
     key: VerifierKey | None
     outside: LedgerFolder | None
     witnesses: Witnesses | None
+    receipts: Mapping[int, bytes]
 
 
 class Verifier:
@@ -44,9 +46,10 @@ class Verifier:
     def __init__(  # noqa: PLR0913 - an auditor's whole equipment
         self, reader: LedgerReader, clock: Clock, *, key: VerifierKey | None, outside: LedgerFolder | None,
         witnesses: Witnesses | None = None, page_rows: int = 512, stale_after_s: int = STALE_AFTER_S,
-        team: Team | None = None,
+        team: Team | None = None, receipts: Mapping[int, bytes] | None = None,
     ) -> None:
-        self._reader, self._clock, self._held = reader, clock, Checkpoints(key, outside, witnesses)
+        self._reader, self._clock = reader, clock
+        self._held = Checkpoints(key, outside, witnesses, receipts or {})
         self._pace, self._stale_after_us = Pace(page_rows, team or Team()), stale_after_s * 1_000_000
 
     async def verify(self, progress: Progress | None = None, *, since: int = 0) -> Report:
@@ -68,6 +71,7 @@ class Verifier:
             walk = await walked(self._reader, snapshot, (frontier.size, head.size), tree=tree, findings=findings,
                                 pace=self._pace, progress=progress or _unseen)
             await _check_subtrees(snapshot, tree, findings)
+            await self._check_receipts(snapshot, findings)
             _check_end(head, walk, tree, findings)
             anchored = max((each.size for each in tree.good if each.is_outside), default=0)
             stale = await self._staleness(anchored, walk.position, anchors)
@@ -113,6 +117,13 @@ class Verifier:
         if roots != {frontier.root}:
             raise UncheckableError(f"the stored tree does not carry the checkpoint of size {since}: verify from 0")
         return frontier
+
+    async def _check_receipts(self, snapshot: Snapshot, findings: Findings) -> None:
+        """Step 6: what producers were told is what is there now."""
+        for seq, told in sorted(self._held.receipts.items()):
+            if await snapshot.entry_hash(seq) != told:
+                findings.add(Finding(Kind.RECEIPT_MISMATCH, seq, seq,
+                                     f"a receipt says that entry {seq} was another one"))
 
     async def _staleness(self, anchored: int, size: int, anchors: Anchors) -> str | None:
         """Tell what is older than it may be: what waits for a checkpoint, the witnesses' word, the last entry."""

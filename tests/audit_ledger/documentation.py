@@ -6,7 +6,8 @@ from tests.audit_ledger.attacks import ATTACKS, STEPS, Attack, Found
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ledger.md"
 BEGIN, END = "<!-- attacks: generated -->\n", "<!-- attacks: end -->\n"
-HEADER = ("| attack | check | database alone | checkpoints outside | the report says |", "|---|---|---|---|---|")
+HEADER = ("| attack | check | database alone | checkpoints outside | receipts kept | the report says |",
+          "|---|---|---|---|---|---|")
 
 
 def attack_rows() -> list[str]:
@@ -16,7 +17,7 @@ def attack_rows() -> list[str]:
 
 def _row(attack: Attack) -> str:
     return (f"| {attack.name} | {attack.step}. {STEPS[attack.step]} | {_said(attack.alone)} | {_said(attack.anchored)} "
-            f"| {attack.says or '-'} |")
+            f"| {'`receipt_mismatch`' if attack.by_receipts else ''} | {attack.says or '-'} |")
 
 
 def _said(found: Found) -> str:
