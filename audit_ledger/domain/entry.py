@@ -11,10 +11,13 @@ What follows the leading byte is the entry's *leaf data*, which C2SP tlog-tiles 
 payload that leaves no room for the header goes in as its SHA-256, under version 2 of the header; `len` stays its own.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from hashlib import sha256
-from itertools import repeat
 from struct import Struct
+
+import numpy as np
+
+from audit_ledger.domain.page import Page
 
 VERSION, VERSION_BY_DIGEST = 1, 2
 GENESIS = bytes(32)
@@ -30,8 +33,8 @@ EntryHasher = Callable[[bytes, int, int, bytes], bytes]
 LeafData = Callable[[bytes, int, int, bytes], bytes]
 """(previous hash, seq, recorded_at_us, payload) -> what is hashed after the byte 0x00."""
 
-PageHasher = Callable[[Iterable[bytes], Iterable[int], Iterable[int], Sequence[bytes]], list[bytes]]
-"""The same for a page, column by column."""
+PageHasher = Callable[[Page], list[bytes]]
+"""The same for every entry of a page, with the predecessor that each names."""
 
 
 def leaf_data_of(stream: str) -> LeafData:
@@ -63,18 +66,23 @@ def hasher(stream: str) -> EntryHasher:
 
 
 def page_hasher(stream: str) -> PageHasher:
-    """Return `hasher` for many entries whose predecessors' hashes are given: no Python call for each."""
+    """Return `hasher` for pages: what stands before the payloads is put together at once."""
     prefix, limit, entry_hash = _prefix(stream, VERSION), max_whole_payload(stream), hasher(stream)
+    head = np.dtype([("prev_hash", "V32"), ("prefix", f"V{len(prefix)}"), ("numbers", f"V{_NUMBERS_BYTES}")])
+    leaf = sha256(_LEAF).copy
 
-    def entry_hashes(
-        previous: Iterable[bytes], seqs: Iterable[int], recorded_at_us: Iterable[int], payloads: Sequence[bytes],
-    ) -> list[bytes]:
-        lengths = list(map(len, payloads))
-        if lengths and max(lengths) > limit:
-            return list(map(entry_hash, previous, seqs, recorded_at_us, payloads))
-        numbers = map(_NUMBERS, seqs, recorded_at_us, lengths)
-        preimages = map(b"".join, zip(repeat(_LEAF), previous, repeat(prefix), numbers, payloads))
-        return [sha256(preimage).digest() for preimage in preimages]
+    def entry_hashes(page: Page) -> list[bytes]:
+        if page.longest > limit:
+            return [entry_hash(row[2], row[0], row[1], row[4]) for row in page.rows()]
+        heads = np.empty(len(page), head)
+        heads["prev_hash"], heads["prefix"], heads["numbers"] = page.previous_hashes, np.void(prefix), page.numbers
+        joined, size, content, found = heads.tobytes(), head.itemsize, memoryview(page.content), []
+        for at, start, end in zip(range(0, len(joined), size), page.bounds, page.payload_ends, strict=False):
+            hashed = leaf()
+            hashed.update(joined[at:at + size])
+            hashed.update(content[start:end])
+            found.append(hashed.digest())
+        return found
 
     return entry_hashes
 

@@ -13,7 +13,10 @@ from types import MappingProxyType
 
 EMPTY_ROOT = sha256(b"").digest()
 TILE_HEIGHT = 8
-_TILE = 1 << TILE_HEIGHT
+TILE_SIZE = 1 << TILE_HEIGHT
+_HASH = 32
+_node = sha256(b"\x01").copy
+"""A hash that has taken the byte before two children: cheaper to copy than to begin."""
 _NO_TILES: Mapping[int, bytes] = MappingProxyType({})
 
 
@@ -45,10 +48,15 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def perfect_root(hashes: Sequence[bytes]) -> bytes:
     """Return the root of 2^k hashes."""
-    while len(hashes) > 1:
-        hashes = [sha256(b"\x01" + left + right).digest()
-                  for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
-    return hashes[0]
+    joined = b"".join(hashes)
+    while len(joined) > _HASH:
+        found = []
+        for start in range(0, len(joined), 2 * _HASH):
+            node = _node()
+            node.update(joined[start:start + 2 * _HASH])
+            found.append(node.digest())
+        joined = b"".join(found)
+    return joined
 
 
 def folded(peaks: Sequence[bytes]) -> bytes:
@@ -87,10 +95,10 @@ class Frontier:
         done: list[tuple[Subtree, bytes]] = []
         at, count = 0, len(leaves)
         while at < count:
-            if self.size % _TILE == 0 and count - at >= _TILE:
-                root = tiles.get(self.size // _TILE) or perfect_root(leaves[at:at + _TILE])
+            if self.size % TILE_SIZE == 0 and count - at >= TILE_SIZE:
+                root = tiles.get(self.size // TILE_SIZE) or perfect_root(leaves[at:at + TILE_SIZE])
                 self._carry(root, TILE_HEIGHT, done)
-                at += _TILE
+                at += TILE_SIZE
             else:
                 self._carry(leaves[at], 0, done)
                 at += 1

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from audit_ledger.domain.finding import Findings
-from audit_ledger.domain.merkle import TILE_HEIGHT, perfect_root
-from audit_ledger.domain.walk import Row, Segment, Walk
+from audit_ledger.domain.merkle import TILE_SIZE, perfect_root
+from audit_ledger.domain.page import Page, Row
+from audit_ledger.domain.walk import Segment, Walk
 
-_TILE = 1 << TILE_HEIGHT
 _NO_TILES: Mapping[int, bytes] = {}
 
 
@@ -17,12 +17,15 @@ class SegmentWalk:
         self._stream, self._start = stream, start
         self._findings = Findings([])
         self._leaves = _Leaves()
+        self._first_at_us = 0
         self._walk: Walk | None = None
 
-    def feed(self, rows: Sequence[Row]) -> bool:
-        """Check a page of rows; tell whether all is well so far."""
+    def feed(self, rows: Page | Sequence[Row]) -> bool:
+        """Check entries; tell whether all is well so far."""
         if self._walk is None:
-            self._walk = Walk(self._stream, since=self._start, previous=rows[0][2], tree=self._leaves,
+            first = rows.row(0) if isinstance(rows, Page) else rows[0]
+            self._first_at_us = first[1]
+            self._walk = Walk(self._stream, since=self._start, previous=first[2], tree=self._leaves,
                               findings=self._findings)
         self._walk.feed(rows)
         return self._walk.is_undoubted
@@ -33,10 +36,11 @@ class SegmentWalk:
         if walk is None or not walk.is_undoubted or walk.position != stop:
             return None
         tiles = {}
-        for index in range(-(-start // _TILE), (stop - 1) // _TILE):
-            first = index * _TILE - start + 1
-            tiles[index] = perfect_root(leaves[first:first + _TILE])
-        return Segment(start, stop, leaves, walk.last_hash, tiles)
+        for index in range(-(-start // TILE_SIZE), (stop - 1) // TILE_SIZE):
+            first = index * TILE_SIZE - start + 1
+            tiles[index] = perfect_root(leaves[first:first + TILE_SIZE])
+        times = self._first_at_us, walk.last_at_us
+        return Segment(start, stop, b"".join(leaves), walk.last_hash, tiles, times)
 
 
 class _Leaves:
@@ -46,6 +50,9 @@ class _Leaves:
         self.leaves: list[bytes] = []
 
     def grow(self, tiles: Mapping[int, bytes] = _NO_TILES, /) -> None:
+        """Wait."""
+
+    def finish(self) -> None:
         """Wait."""
 
     def give_up(self) -> None:

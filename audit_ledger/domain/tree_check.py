@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from audit_ledger.domain.finding import Finding, Findings, Kind
-from audit_ledger.domain.merkle import Frontier, Subtree
+from audit_ledger.domain.merkle import TILE_SIZE, Frontier, Subtree
 
 _NO_TILES: Mapping[int, bytes] = MappingProxyType({})
 
@@ -45,14 +45,25 @@ class TreeCheck:
 
     def give_up(self) -> None:
         """Stop growing: leaves are gone, no later root can be computed."""
-        self.grow()
+        self.finish()
         self._is_lost = True
 
     def grow(self, tiles: Mapping[int, bytes] = _NO_TILES, /) -> None:
-        """Take the collected leaves, stopping at each checkpoint's size to compare roots.
+        """Take the collected leaves tile by tile, stopping at each checkpoint's size to compare roots.
 
         `tiles`: roots of tiles among these leaves, where somebody has computed them.
         """
+        self._meet(tiles)
+        whole = len(self.leaves) - (self._tree.size + len(self.leaves)) % TILE_SIZE
+        if self._is_lost or whole > 0:
+            self._take(whole, tiles)
+
+    def finish(self) -> None:
+        """Take what fills no tile too: no leaf comes any more."""
+        self._meet(_NO_TILES)
+        self._take(len(self.leaves), _NO_TILES)
+
+    def _meet(self, tiles: Mapping[int, bytes]) -> None:
         if self._is_first and self.leaves:
             del self.leaves[0]  # what the first entry commits to is before the walk, not a leaf of it
             self._is_first = False
@@ -64,7 +75,6 @@ class TreeCheck:
             self._take(missing, tiles)
             self._compare(anchor)
             self._next += 1
-        self._take(len(self.leaves), tiles)
 
     def unmet(self) -> list[Anchor]:
         """Return the checkpoints beyond the last leaf."""

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import orjson
 
 from audit_ledger.domain.canonical import is_canonical
 from audit_ledger.domain.columns import Columns, columns_of
 from audit_ledger.domain.entry import hasher, page_hasher
 from audit_ledger.domain.finding import Finding, Findings, Kind
+from audit_ledger.domain.page import Page, Row
 from audit_ledger.domain.shapes import Shapes
 
-Row = Sequence[Any]
-"""seq, recorded_at_us, prev_hash, entry_hash, payload, then the columns in the order of `Columns`."""
-
+_HASH = 32
 _MAX_SUSPECTS = 64
 """Rows kept to find out where they were moved from; more damaged rows than that are reported as edited."""
 
@@ -31,6 +31,9 @@ class Leaves(Protocol):
     def grow(self, tiles: Mapping[int, bytes] = ..., /) -> None:
         """Take the collected leaves."""
 
+    def finish(self) -> None:
+        """Take the last leaves."""
+
     def give_up(self) -> None:
         """Learn that leaves are gone."""
 
@@ -39,26 +42,31 @@ class Leaves(Protocol):
 class Segment:
     """The entries from `start` up to, not including, `stop`: walked on their own and found without any damage.
 
-    `leaves`: the hashes of the entries `start - 1` to `stop - 2`. `tiles`: the roots of tiles wholly among them.
+    `leaves`: the hashes of the entries `start - 1` to `stop - 2`, joined. `tiles`: the roots of tiles wholly among
+    them. `times_us`: when the first and the last were recorded.
     """
 
     start: int
     stop: int
-    leaves: list[bytes]
+    leaves: bytes
     last_hash: bytes
     tiles: dict[int, bytes]
+    times_us: tuple[int, int]
 
 
 class Walk:
     """Takes rows, keeps the running hash, the position and the findings."""
 
-    def __init__(self, stream: str, *, since: int, previous: bytes, tree: Leaves, findings: Findings) -> None:
+    def __init__(  # noqa: PLR0913 - where it begins, and where its results go
+        self, stream: str, *, since: int, previous: bytes, tree: Leaves, findings: Findings, previous_at_us: int = 0,
+    ) -> None:
         self._hash = hasher(stream)
         self._hashes = page_hasher(stream)
         self._shapes = Shapes()
         self._expected = since
         self._since = since
         self._last = previous
+        self._last_at_us = previous_at_us
         self._is_linked = True
         self._is_undoubted = True
         self._tree = tree
@@ -77,59 +85,78 @@ class Walk:
         return self._last
 
     @property
+    def last_at_us(self) -> int:
+        """When the last entry that was true to itself was recorded."""
+        return self._last_at_us
+
+    @property
     def is_undoubted(self) -> bool:
         """Whether no row has given rise to any doubt."""
         return self._is_undoubted
 
     def join(self, segment: Segment) -> bool:
         """Take a whole segment as if its rows were fed; False when it is not the continuation of what was read."""
-        if (segment.start, segment.leaves[0]) != (self._expected, self._last):
+        leaves, (first_at, last_at) = segment.leaves, segment.times_us
+        if (segment.start, leaves[:_HASH]) != (self._expected, self._last) or first_at < self._last_at_us:
             return False
-        self._tree.leaves.extend(segment.leaves)
-        self._last, self._expected, self._is_linked = segment.last_hash, segment.stop, True
+        self._tree.leaves += [leaves[at:at + _HASH] for at in range(0, len(leaves), _HASH)]
+        self._follow(segment.last_hash, segment.stop - 1, last_at)
         self._tree.grow(segment.tiles)
         return True
 
-    def feed(self, rows: Sequence[Row]) -> None:
-        """Check a page of rows: at once if nothing is wrong with their places and hashes, else one by one."""
-        fields = list(zip(*rows, strict=True))
-        if rows and self._is_whole(*fields[:5]):
-            self._tree.leaves.extend(fields[2])
-            self._last, self._expected, self._is_linked = fields[3][-1], fields[0][-1] + 1, True
-            agree = self._shapes.agree
-            for place, (payload, columns) in enumerate(zip(fields[4], zip(*fields[5:], strict=True), strict=True)):
-                if not agree(payload, columns):
-                    self._check_content(rows[place])
-        else:
+    def feed(self, rows: Page | Sequence[Row]) -> None:
+        """Check entries: a page at once if nothing is wrong with places, times and hashes, else one by one."""
+        if not isinstance(rows, Page):
             self._feed_singly(rows)
+        elif not self._takes(rows):
+            self._feed_singly(rows.rows())
         self._tree.grow()
 
-    def _is_whole(
-        self, seqs: Sequence[int], times: Sequence[int], previous: Sequence[bytes], stored: Sequence[bytes],
-        payloads: Sequence[bytes],
-    ) -> bool:
-        """Tell whether the page follows in place and chain and every entry is what its hash says."""
-        return (
-            seqs == tuple(range(self._expected, self._expected + len(seqs)))
-            and previous == (self._last, *stored[:-1])
-            and self._hashes(previous, seqs, times, payloads) == list(stored)
+    def _takes(self, page: Page) -> bool:
+        """Take a page that follows in place, time and chain and whose every entry is what its hash says."""
+        seqs, times = page.seqs, page.times
+        follows = (
+            np.array_equal(seqs, np.arange(self._expected, self._expected + len(page)))
+            and times[0] >= self._last_at_us and bool((times[1:] >= times[:-1]).all())
+            and page.previous_hashes.tobytes() == self._last + page.hashes[:-_HASH]
         )
+        if not follows:
+            return False
+        hashes = self._hashes(page)
+        if b"".join(hashes) != page.hashes:
+            return False
+        self._tree.leaves += (self._last, *hashes[:-1])
+        self._follow(hashes[-1], int(seqs[-1]), int(times[-1]))
+        for place in self._shapes.unproven(page):
+            self._check_content(page.row(place))
+        return True
+
+    def _follow(self, stored: bytes, seq: int, at: int) -> None:
+        """Go on after an entry that is true to itself."""
+        self._last, self._expected, self._last_at_us, self._is_linked = stored, seq + 1, at, True
 
     def _feed_singly(self, rows: Sequence[Row]) -> None:
         for row in rows:
             seq, at, previous, stored, payload = row[:5]
             if seq == self._expected and previous == self._last and self._hash(previous, seq, at, payload) == stored:
                 self._tree.leaves.append(previous)
-                self._last, self._expected, self._is_linked = stored, seq + 1, True
+                self._check_time(row)
+                self._follow(stored, seq, at)
                 self._check_content(row)
             else:
                 self._doubt(row)
+
+    def _check_time(self, row: Row) -> None:
+        if row[1] < self._last_at_us:
+            self._is_undoubted = False
+            self._findings.add(_found(Kind.CLOCK, row, f"recorded at {row[1]}, before its predecessor's "
+                                                       f"{self._last_at_us}: the clock went back"))
 
     def finish(self) -> None:
         """Give the last leaf to the tree and decide where displaced rows came from."""
         if self._expected > self._since:
             self._tree.leaves.append(self._last)
-        self._tree.grow()
+        self._tree.finish()
         places = {row[0] for row in self._suspects} | set(self._gaps)
         for row in self._suspects:
             origin = next((place for place in sorted(places) if place != row[0] and self._belongs(row, place)), None)
@@ -170,7 +197,8 @@ class Walk:
                 if seq else "the first entry does not start a chain",
             ))
         self._tree.leaves.append(previous)
-        self._is_linked = True
+        self._check_time(row)
+        self._is_linked, self._last_at_us = True, row[1]
         self._check_content(row)
 
     def _suspect(self, row: Row) -> None:

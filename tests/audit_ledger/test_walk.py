@@ -1,6 +1,9 @@
 """Laws of the verification: honest data, however odd, never alarms; any changed bit and any permutation does."""
 
+import itertools
 import unicodedata
+from collections.abc import Callable, Sequence
+from struct import Struct
 from typing import Any
 
 from hypothesis import given
@@ -9,12 +12,14 @@ from hypothesis import strategies as st
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.entry import GENESIS, hasher
-from audit_ledger.domain.finding import Finding, Findings
+from audit_ledger.domain.finding import Finding, Findings, Kind
 from audit_ledger.domain.merkle import Frontier, root_of
+from audit_ledger.domain.page import Page, Row
 from audit_ledger.domain.tree_check import Anchor, TreeCheck
 from audit_ledger.domain.walk import Walk
 from tests.audit_ledger.rig import Rig, kinds
 
+_NUMBERS, _LENGTHS = Struct(">qqI").pack, Struct(">II").pack
 STREAM = "gridwarden/0a1b2c3d"
 TEXT = st.text(st.characters(exclude_categories=["Cs"])).map(lambda text: unicodedata.normalize("NFC", text))
 ODD = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXT | st.lists(TEXT, max_size=2)
@@ -38,13 +43,31 @@ def rows_of(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def findings_of(rows: list[tuple[Any, ...]], anchors: list[Anchor]) -> tuple[Finding, ...]:
+    """Walk the rows as they are and packed: the findings are the same."""
+    singly = walked(rows, anchors, lambda page: page)
+    assert walked(rows, anchors, lambda page: packed(page) or page) == singly
+    return singly
+
+
+def walked(rows: list[tuple[Any, ...]], anchors: list[Anchor], form: Callable[[Any], Any]) -> tuple[Finding, ...]:
     findings = Findings([])
     tree = TreeCheck(Frontier(), anchors, findings)
     walk = Walk(STREAM, since=0, previous=GENESIS, tree=tree, findings=findings)
     for start in range(0, len(rows), 3):
-        walk.feed(rows[start:start + 3])
+        walk.feed(form(rows[start:start + 3]))
     walk.finish()
     return findings.ordered()
+
+
+def packed(rows: Sequence[Row]) -> Page | None:
+    """Pack rows as the SQL of a snapshot does."""
+    records, contents = [], []
+    for seq, at, previous, stored, payload, *columns in rows:
+        stored_columns = "".join(("\x1d" if column is None else column) + "\x1f" for column in columns)
+        contents.append(payload + stored_columns.encode() + b"\x1e")
+        records.append(_NUMBERS(seq, at, len(payload)) + previous + stored
+                       + _LENGTHS(len(contents[-1]), columns.count(None)))
+    return Page.unpacked(len(rows), b"".join(records), b"".join(contents))
 
 
 def anchors_of(rows: list[tuple[Any, ...]]) -> list[Anchor]:
@@ -78,6 +101,22 @@ def test_any_changed_bit_of_any_hashed_field_is_found_at_its_place(
     found = findings_of(rows, anchors)
 
     assert place in {seq for each in found for seq in range(each.seq, each.last_seq + 1)}
+
+
+@given(LEDGERS, st.lists(st.integers(0, 3), min_size=8, max_size=8))
+def test_an_entry_recorded_before_its_predecessor_is_found_and_nothing_else(
+    events: list[dict[str, Any]], times: list[int],
+) -> None:
+    entry_hash, previous, rows = hasher(STREAM), GENESIS, []
+    for row, at in zip(rows_of(events), times, strict=False):
+        previous, before = entry_hash(previous, row[0], at, row[4]), previous
+        rows.append((row[0], at, before, previous, *row[4:]))
+
+    found = findings_of(rows, anchors_of(rows))
+
+    assert {seq for each in found for seq in range(each.seq, each.last_seq + 1)} == {
+        row[0] for before, row in itertools.pairwise(rows) if row[1] < before[1]}
+    assert {each.kind for each in found} <= {Kind.CLOCK}
 
 
 @given(LEDGERS, st.data())
