@@ -16,7 +16,7 @@ from audit_ledger.domain.finding import Report
 from audit_ledger.domain.head import Entry
 from audit_ledger.http import appending
 from audit_ledger.service.intake import Intake
-from audit_ledger.service.ledger import Ledger, readable
+from audit_ledger.service.ledger import Ledger
 from shared_kernel.clock import Clock, to_iso
 from shared_kernel.context import context_of
 from shared_kernel.endpoint import Endpoint
@@ -76,11 +76,18 @@ class _Routes:
             before = _number(request, "before", self._ledger.head().size)
             found = (await self._ledger.entries(max(before - limit, 0), min(limit, before)))[::-1]
             further = found[-1].seq if found and found[-1].seq else None
-        return _json({"items": [_entry(each) for each in found], "next": further})
+        return _json({"items": await self._shown(found), "next": further})
 
     async def entry(self, request: Request) -> Response:
         found = await self._ledger.entry(_seq(request))
-        return _json(_entry(found) | {"payload": base64.b64encode(found.payload).decode()})
+        [shown] = await self._shown([found])
+        return _json(shown | {"payload": base64.b64encode(found.payload).decode()})
+
+    async def _shown(self, entries: list[Entry]) -> list[dict[str, Any]]:
+        opened = await self._ledger.opened(entries)
+        return [{"seq": entry.seq, "recorded_at": to_iso(entry.recorded_at_us), "prev_hash": entry.prev_hash.hex(),
+                 "entry_hash": entry.entry_hash.hex(), "event": sealed.event}
+                for entry, sealed in zip(entries, opened, strict=True)]
 
     async def proof(self, request: Request) -> Response:
         seq = _seq(request)
@@ -128,11 +135,6 @@ class _Routes:
 def _tell_failure(task: asyncio.Task[Report]) -> None:
     if not task.cancelled() and (cause := task.exception()) is not None:
         log.error("verification_failed", reason=str(cause))
-
-
-def _entry(entry: Entry) -> dict[str, Any]:
-    return {"seq": entry.seq, "recorded_at": to_iso(entry.recorded_at_us), "prev_hash": entry.prev_hash.hex(),
-            "entry_hash": entry.entry_hash.hex(), "event": readable(entry.payload)}
 
 
 def _seq(request: Request) -> int:

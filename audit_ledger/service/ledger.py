@@ -1,6 +1,7 @@
 """The Ledger: seals events, gives receipts, reads them back, proves them, and has itself verified."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from audit_ledger.service.heartbeat import Heartbeat
 from audit_ledger.service.ports import Signer
 from audit_ledger.service.prover import InclusionProof, Prover
 from audit_ledger.service.publisher import Publisher
+from audit_ledger.service.sealing import FieldSealer
 from audit_ledger.service.sequencer import Sequencer
 from audit_ledger.service.verifier import Verifier
 from audit_ledger.service.walking import Progress
@@ -46,6 +48,10 @@ class Verification:
     report: Report | None = None
 
 
+Duty = Callable[[], Awaitable[object]]
+"""What is done at every taking of the lead, before the first record."""
+
+
 class Ledger:
     """Implements Recorder and EventReader; one instance leads a stream, readers are free.
 
@@ -56,11 +62,14 @@ class Ledger:
         self, writer: LedgerWriter, reader: LedgerReader, *, signer: Signer, folder: LedgerFolder, clock: Clock,
         publish_every_s: float = 60.0, publish_every_entries: int = 10_000, queue_limit: int = 20_000,
         patience_s: float = 5.0, heartbeat_every_s: float = 60.0, retry_every_s: float = 5.0,
+        sealer: FieldSealer | None = None,
     ) -> None:
+        self._sealer = sealer
+        self._before_leading: list[Duty] = []
         self._reader, self._clock, self._signer, self._folder = reader, clock, signer, folder
         self._prover = Prover(reader)
         self._sequencer = Sequencer(
-            writer, self._prover, clock, vet=self._refuse_lost_history, queue_limit=queue_limit, patience_s=patience_s)
+            writer, self._prover, clock, vet=self._vet, queue_limit=queue_limit, patience_s=patience_s)
         self._publisher = Publisher(
             self._sequencer, writer, folder, signer, clock,
             every_s=publish_every_s, every_entries=publish_every_entries, retry_every_s=retry_every_s,
@@ -129,8 +138,17 @@ class Ledger:
         if is_leading:
             await self._publisher.try_to_publish()
 
+    def before_leading(self, duty: Duty) -> None:
+        """Have something done at every taking of the lead, before the first record."""
+        self._before_leading.append(duty)
+
     async def record(self, event: Event) -> Receipt:
-        """Seal one event; the receipt comes after the commit. See Recorder for what the errors mean."""
+        """Seal one event, its personal fields under their subject's key; the receipt comes after the commit.
+
+        See Recorder for what the errors mean.
+        """
+        if self._sealer is not None:
+            event = await self._sealer.seal(event)  # nothing may be awaited between this and the queue
         return await self._sequencer.append(payload_of(event), columns_of(event))
 
     def refuse_unless_sealing(self) -> None:
@@ -155,7 +173,7 @@ class Ledger:
 
     async def read(self, after: int, limit: int) -> list[SealedEvent]:
         """Return events from position `after` on, in order: what the relay hands to subscribers."""
-        return [_event(entry) for entry in await self._reader.entries(after, limit)]
+        return await self.opened(await self._reader.entries(after, limit))
 
     async def wait_beyond(self, seq: int, timeout_s: float | None = None) -> bool:
         """Return True as soon as position `seq` is filled, so that `read(seq, ...)` answers; False at the timeout."""
@@ -168,7 +186,15 @@ class Ledger:
         """Return the newest events that match every criterion given."""
         criteria = {"action": action, "subject": subject, "request_id": request_id, "dataset": dataset}
         given = {name: value for name, value in criteria.items() if value is not None}
-        return [_event(entry) for entry in await self._reader.find(given, before, limit)]
+        return await self.opened(await self._reader.find(given, before, limit))
+
+    async def opened(self, entries: Sequence[Entry]) -> list[SealedEvent]:
+        """Return what was recorded; sealed fields are opened, or say why they cannot be."""
+        events = [readable(entry.payload) for entry in entries]
+        if self._sealer is not None:
+            events = await self._sealer.opened(events)
+        return [SealedEvent(entry.seq, entry.recorded_at_us, event, entry.entry_hash)
+                for entry, event in zip(entries, events, strict=True)]
 
     async def inclusion_proof(self, seq: int, size: int | None = None) -> InclusionProof:
         """Prove that entry `seq` is among the first `size` (all, when not given)."""
@@ -252,6 +278,12 @@ class Ledger:
         if streams and self._signer.name not in streams:
             raise ForeignLedgerError(self._signer.name, ", ".join(streams))
 
+    async def _vet(self, head: Head) -> None:
+        """Before every lead: the history is ours, and what the last leader left undone is done."""
+        await self._refuse_lost_history(head)
+        for duty in self._before_leading:
+            await duty()
+
     async def _refuse_lost_history(self, head: Head) -> None:
         """Never sign a tree that does not extend the one we signed before."""
         note = self._folder.latest()
@@ -262,10 +294,6 @@ class Ledger:
             raise ForkedLedgerError(self._signer.name, f"it ends before the {last.size} entries of our last checkpoint")
         if (await self._prover.frontier_at(last.size)).root != last.root:
             raise ForkedLedgerError(self._signer.name, f"its first {last.size} entries are not those we signed")
-
-
-def _event(entry: Entry) -> SealedEvent:
-    return SealedEvent(entry.seq, entry.recorded_at_us, readable(entry.payload), entry.entry_hash)
 
 
 def readable(payload: bytes) -> dict[str, Any]:
