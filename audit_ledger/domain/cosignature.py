@@ -8,7 +8,7 @@ A witness says by it: at that time this was the largest tree I had seen of this 
 from dataclasses import dataclass
 
 from audit_ledger.domain.ed25519 import SIGNATURE_BYTES, private_key
-from audit_ledger.domain.errors import MalformedNoteError
+from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
 from audit_ledger.domain.note import (
     COSIGNATURE_V1,
     ED25519,
@@ -19,6 +19,7 @@ from audit_ledger.domain.note import (
     cosigned_message,
     open_note,
     signature_line,
+    split_note,
 )
 
 _TIME_BYTES = 8
@@ -70,5 +71,7 @@ def accepted_cosignature(note: bytes, answer: bytes, witness: VerifierKey) -> Co
     UntrustedNoteError when it is not there or does not verify over this very note.
     """
     opened = open_note(note + answer, (witness,))
+    if opened.text != split_note(note)[0]:
+        raise UntrustedNoteError(f"{witness.name} signed another text than the checkpoint")
     [signature] = opened.signatures
     return Cosignature(witness, timestamp_of(signature), signature_line(witness, signature))

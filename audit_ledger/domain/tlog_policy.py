@@ -77,6 +77,8 @@ class Policy:
         """Return the policy with this log among the believed: for a log that is known from elsewhere."""
         if any(log.key == key for log in self.logs):
             return self
+        if any(witness.key.key == key.key for witness in self.witnesses):
+            raise MalformedNoteError(f"{key.name} would be its own witness: take its key out of the policy's witnesses")
         return replace(self, logs=(*self.logs, KnownLog(key)))
 
     def is_quorum(self, names: Iterable[str]) -> bool:

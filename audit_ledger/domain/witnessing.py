@@ -35,7 +35,6 @@ class TwoTreesError(ConflictError):
 
     def __init__(self, origin: str, size: int) -> None:
         super().__init__(f"{origin} has shown another tree of {size} entries before")
-        self.size = size
 
 
 class InconsistentTreeError(UnprocessableError):
@@ -87,7 +86,7 @@ def refuse_unless_extending(seen: Seen, request: AddCheckpoint, checkpoint: Chec
         raise MalformedNoteError(f"the old size {request.old} is larger than the checkpoint's {checkpoint.size}")
     if request.old != seen.size:
         raise OutdatedSizeError(seen.size)
-    if checkpoint.size == seen.size and checkpoint.root != seen.root:
+    if checkpoint.size == seen.size > 0 and checkpoint.root != seen.root:
         raise TwoTreesError(checkpoint.origin, seen.size)
     if not _extends(seen, request, checkpoint):
         raise InconsistentTreeError(seen.size, checkpoint.size)

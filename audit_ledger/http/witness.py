@@ -51,7 +51,7 @@ def witness_app(witness: Witness) -> Starlette:
 
 def _refused(refusal: GridwardenError) -> PlainTextResponse:
     status = next(status for family, status in _STATUS.items() if isinstance(refusal, family))
-    if isinstance(refusal, OutdatedSizeError | TwoTreesError):
+    if isinstance(refusal, OutdatedSizeError):
         return PlainTextResponse(f"{refusal.size}\n", status, {"content-type": _SIZE_TYPE})
     return PlainTextResponse(f"{refusal.detail}\n", status)
 

@@ -28,7 +28,8 @@ log = structlog.get_logger()
 _TRIES = 3
 """A first guess, the size the witness tells, and one more for a log that somebody else submits too."""
 _WATCH_S = 30.0
-_UNPROCESSABLE = 422
+_CONTRADICTIONS = frozenset({409, 422})
+"""A 409 that names no size says: another tree of this size. Newer witnesses answer 422 to that too."""
 
 
 class ContradictionError(ConflictError):
@@ -156,8 +157,9 @@ class Witnessing:
                 old = conflict.size
                 continue
             except WitnessRefusedError as refusal:
-                if refusal.status == _UNPROCESSABLE:
-                    raise ContradictionError(f"it saw {old} entries that this ledger does not begin with") from refusal
+                if refusal.status in _CONTRADICTIONS:
+                    raise ContradictionError(f"it saw {old} entries that this ledger does not begin with: this ledger, "
+                                             "or somebody with its key, shows two trees") from refusal
                 raise
             return self._in_time(accepted_cosignature(note, answer, peer.known.key))
         raise UnavailableError(f"the witness named another size {_TRIES} times: somebody else submits, or it is broken")
@@ -201,7 +203,7 @@ def _refuse_contradiction(says: int, old: int, newest: Checkpoint) -> None:
     if says > newest.size:
         raise ContradictionError(f"it saw {says} entries, this ledger has published {newest.size}: entries were lost")
     if says == old:
-        raise ContradictionError(f"it saw another tree of {old} entries: this ledger, or its thief, shows two")
+        raise UnavailableError(f"it names {old} entries as its last size and refuses them: it is broken")
 
 
 def _identity(key: VerifierKey) -> str:

@@ -127,6 +127,16 @@ def test_lines_of_unknown_witnesses_are_ignored_and_anything_else_is_not() -> No
             accepted_cosignature(log.note(5), junk, COSIGNER.verifier)
 
 
+def test_a_witness_that_signs_the_whole_note_as_text_has_not_cosigned_the_checkpoint() -> None:
+    """Its line would verify over the answer that carries it, and spoil every note it is appended to."""
+    note = ToyLog().note(5)
+    answer = f"\n{COSIGNER.cosign(note.decode(), NOW_S)}".encode()
+    assert open_note(note + answer, (COSIGNER.verifier,)).text == note.decode()
+
+    with pytest.raises(UntrustedNoteError, match="another text"):
+        accepted_cosignature(note, answer, COSIGNER.verifier)
+
+
 def test_a_note_beyond_a_million_bytes_is_not_read() -> None:
     with pytest.raises(MalformedNoteError, match="longer than"):
         split_note(b"x" * MAX_NOTE_BYTES + b"\n\n")

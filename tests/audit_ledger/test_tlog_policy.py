@@ -200,6 +200,8 @@ def test_a_policy_without_logs_serves_a_log_known_from_elsewhere() -> None:
     assert bare.for_log(LOG.signer.verifier).judge(cosigned(5, W1), now_s=NOW_S).has_quorum
     with pytest.raises(UntrustedNoteError, match="no log key"):
         bare.judge(cosigned(5, W1), now_s=NOW_S)
+    with pytest.raises(MalformedNoteError, match="its own witness"):
+        bare.for_log(NoteSigner("gridwarden/0a1b2c3d", W1.signer.seed).verifier)
 
 
 def test_a_cosignature_from_the_future_counts_for_nothing() -> None:
