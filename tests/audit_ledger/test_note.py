@@ -87,6 +87,30 @@ def test_our_signature_line_is_the_reference_s(shared_vectors: Path) -> None:
     assert NoteSigner.parse(signer.to_secret_text()) == signer
 
 
+def test_the_4_keys_of_the_notes_are_read_and_the_signing_key_is_the_log_s(shared_vectors: Path) -> None:
+    keys = loaded(shared_vectors, "notes/keys.json")
+    signer = NoteSigner.parse(keys["log_signer_key_for_tests_only"])
+
+    assert str(signer.verifier) == keys["log_verifier_key"]
+    assert [str(VerifierKey.parse(keys[name])) for name in keys if name.endswith("verifier_key")] == [
+        keys["log_verifier_key"], keys["other_verifier_key"], keys["witness_verifier_key"]]
+    assert sorted(set(keys) - {"generated"}) == [
+        "log_signer_key_for_tests_only", "log_verifier_key", "other_verifier_key", "witness_verifier_key"]
+
+
+def test_bytes_before_between_and_after_the_parts_of_a_note_are_refused() -> None:
+    note = Checkpoint(SIGNER.name, 5, bytes(32)).signed_by(SIGNER)
+    text, signature = note.split(b"\n\n")
+
+    assert open_note(note, (SIGNER.verifier,)).text.encode() == text + b"\n"
+    for torn in (note + b" ", note + b"\n", note[:-1], b"\n" + note, b"\xef\xbb\xbf" + note, note + b"x\n",
+                 text + b"\n \n" + signature, text + b"\r\n\r\n" + signature, text + b"\n\n" + signature[4:],
+                 text + b"\n\n" + signature.replace(b" ", b"\t"), text + b"\n\n" + signature + b"\n" + signature,
+                 note.replace(b"\n\n", b"\n\n\n"), note + b"\0", note + signature.rstrip(b"\n"), b"", b"\n\n"):
+        with pytest.raises((MalformedNoteError, UntrustedNoteError)):
+            open_note(torn, (SIGNER.verifier,))
+
+
 def test_the_17_checkpoint_bodies_parse_alike_except_where_we_want_a_sha256(shared_vectors: Path) -> None:
     cases = loaded(shared_vectors, "checkpoint/parse.json")
     stricter = 0
@@ -117,7 +141,9 @@ def test_the_12_signed_checkpoints_count_the_same_signatures(shared_vectors: Pat
     assert len(cases) == 12
 
 
-@pytest.mark.parametrize("size", ["+5", "05", "1_000", "\uff11", "-1", "0x5", " 5", "5 ", "", "9" * 19])
+@pytest.mark.parametrize("size", [
+    "+5", "05", "1_000", "\uff11", "-1", "0x5", " 5", "5 ", "", "9" * 19, "9223372036854775808", "9" * 5000, "1e3", "5.0",
+    "\u0665", "5\u00a0", "00", "-0"])
 def test_number_games_in_a_checkpoint_are_refused(size: str) -> None:
     with pytest.raises(MalformedNoteError, match="plain decimal"):
         Checkpoint.parse(f"origin\n{size}\n{base64.b64encode(bytes(32)).decode()}\n")

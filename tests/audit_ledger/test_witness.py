@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import shutil
+import tempfile
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2 as httpx
@@ -19,6 +21,7 @@ from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.witnessing import AddCheckpoint
 from audit_ledger.http.witness import witness_app
 from audit_ledger.service.witness import Witness
+from shared_kernel.errors import GridwardenError
 from tests.audit_ledger.toy_log import ToyLog
 from tests.frozen_clock import FrozenClock
 
@@ -271,3 +274,29 @@ def test_a_request_is_read_back_as_written(old: int, proof: list[bytes], note: b
     request = AddCheckpoint(old, tuple(proof), note)
 
     assert AddCheckpoint.parse(request.to_bytes()) == request
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 5, 11, 23]), st.integers(0, 30), st.integers(0, 30)), max_size=25))
+def test_whatever_is_asked_all_that_is_cosigned_is_one_growing_history(questions: list[tuple[int, int, int]]) -> None:
+    """The forks share their first entries, so some questions may rightly be answered across them."""
+    with tempfile.TemporaryDirectory() as home:
+        folder = WitnessFolder(Path(home))
+        witness = Witness(folder.cosigner(), [LOG.signer.verifier], folder, FrozenClock(0))
+        history: list[bytes] = []
+        for fork, old, new in questions:
+            log = LOG.forked_after(fork) if fork else LOG
+            request = AddCheckpoint(old, log.consistency(old, new) if old <= new else (), log.note(new)).to_bytes()
+            try:
+                asyncio.run(witness.add_checkpoint(request))
+            except GridwardenError:
+                continue
+            assert log.leaves[:len(history)] == history
+            assert len(history) == old
+            history = log.leaves[:new]
+
+
+def test_a_key_asked_for_by_many_at_once_is_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda _: str(WitnessFolder(tmp_path).cosigner().verifier), range(16)))
+
+    assert len(set(keys)) == 1
