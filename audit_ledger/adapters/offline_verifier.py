@@ -62,7 +62,7 @@ class Audit:
     def __init__(self, file: IO[bytes], policy: Policy, wanted: int) -> None:
         self.archive, self.policy, self.wanted, self.shown = zipfile.ZipFile(file), policy, wanted, ""
         self.findings, self.known, self.held = list[dict[str, Any]](), dict[int, Checkpoint](), [0]
-        self.tree, self.own, self.is_broken, self.is_lost = Tree(), b"", False, False
+        self.tree, self.own, self.last_at_us, self.is_broken, self.is_lost = Tree(), b"", 0, False, False
         if any(info.compress_type not in (0, 8) for info in self.archive.infolist()):
             raise ValueError("the zip has members that are neither stored nor deflated")
         content = self.read("manifest.json")
@@ -75,7 +75,8 @@ class Audit:
         self.name, self.paths = self.stream.encode(), [digests(path) for path in m["consistency"]]
         numbers = [self.first, self.until, *self.sizes, *self.singles]
         if not (
-            m["format"] == FORMAT and all(type(number) is int for number in numbers) and (self.singles or numbers[1])
+            m["format"] == FORMAT and len(m) == 10 and 0 < len(self.name) < 256 and (self.singles or self.until > 0)
+            and all(type(number) is int for number in numbers)
             and 0 <= self.first <= self.until <= self.size and min(numbers) >= 0 and max(numbers) == self.size
             and self.sizes[0] > 0 and self.sizes == sorted({*self.sizes}) and len(self.paths) == len(self.sizes) - 1
             and len(self.left) == len(levels(0, self.first)) and len(self.right) == len(levels(self.until, self.size))
@@ -150,6 +151,9 @@ class Audit:
                       "the header is not that of this payload and this log")
         elif not is_canonical(payload):
             self.find("not_canonical", seq, seq, "the payload is not RFC 8785 JSON as the ledger admits it")
+        if at_us < self.last_at_us and seq == self.next:
+            self.find("clock", seq, seq, "recorded before its predecessor: the clock went back")
+        self.last_at_us = at_us
         if seq == self.wanted:
             self.shown = f"entry {seq}, recorded at {at_us / 10**6:.6f} (POSIX): " + payload.decode("utf-8", "replace")
         return int(seq)
@@ -224,7 +228,7 @@ class Audit:
         is_enough = max([0, *cosigned]) >= max([self.until, *(seq + 1 for seq in self.singles)])
         code = 4 if self.findings else 0 if is_enough else 3
         worst = max(0, min([self.size, *(each["seq"] for each in self.findings)]))
-        mode = "cosigned" if is_enough and self.policy.quorum != "none" else "anchored"
+        mode = "witnessed" if is_enough and self.policy.quorum != "none" else "anchored"
         return {"verdict": VERDICTS[code], "exit_code": code, "mode": mode if self.size in self.known else "unanchored",
                 "stream": self.stream, "from": self.first, "until": self.until, "size": self.size,
                 "findings": self.findings, "holds_to": max(size for size in self.held if size <= worst),

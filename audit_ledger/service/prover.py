@@ -49,6 +49,10 @@ class Prover:
         places = subtrees_of(Span(0, size))
         return Frontier(size, await self._roots(places))
 
+    async def nodes(self, span: Span) -> list[bytes]:
+        """Return the roots of the perfect subtrees that make up a span, left to right."""
+        return await self._roots(subtrees_of(span))
+
     async def inclusion(self, seq: int, size: int) -> InclusionProof:
         """Return the proof that entry `seq` is among the first `size`."""
         if not 0 <= seq < size:
