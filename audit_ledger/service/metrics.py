@@ -21,3 +21,9 @@ QUORUM_LATE_SECONDS = Gauge(
 LEADING = Gauge("gridwarden_audit_ledger_leading", "1 while this process leads the ledger and takes records")
 CHECKPOINT_FAILURES = Counter(
     "gridwarden_audit_ledger_checkpoint_failures_total", "Checkpoints that could not be signed or kept, to be retried")
+SUBJECT_KEYS = Counter("gridwarden_audit_ledger_subject_keys_total", "Keys made for sealed personal fields")
+ERASURES = Counter("gridwarden_audit_ledger_erasures_total", "Subjects erased")
+COPY_BACKLOG = Gauge("gridwarden_audit_ledger_copy_backlog", "Published entries that a copy lacks", ["copy"])
+COPY_DIVERGED = Gauge("gridwarden_audit_ledger_copy_diverged", "1 while a copy holds other than the ledger", ["copy"])
+TIMESTAMP_SIZE = Gauge("gridwarden_audit_ledger_timestamp_size", "Entries under the newest checkpoint with a timestamp")
+TIMESTAMP_FAILURES = Counter("gridwarden_audit_ledger_timestamp_failures_total", "Timestamps that were not had or refused")
