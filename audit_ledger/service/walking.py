@@ -10,7 +10,8 @@ from audit_ledger.domain.finding import Findings
 from audit_ledger.domain.tree_check import TreeCheck
 from audit_ledger.domain.walk import Walk
 from audit_ledger.store.reader import LedgerReader
-from audit_ledger.store.segments import Source, Stretch, segments
+from audit_ledger.store.segment_worker import Source
+from audit_ledger.store.segments import Stretch, segments
 from audit_ledger.store.snapshot import LAST_POSITION, Snapshot
 
 Progress = Callable[[int, int], None]

@@ -1,114 +1,118 @@
-"""Segments of a ledger checked in processes of their own, each with its own connection on the same snapshot.
-
-A process says only "whole", or nothing: what is damaged, or what it could not read, the asking process walks itself.
-"""
+"""Segments of a ledger checked by several processes, this one among them, each on the same snapshot."""
 
 import asyncio
-import multiprocessing
+import os
 from collections import deque
-from collections.abc import AsyncGenerator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import aclosing
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import cast
 
-import asyncpg
 import structlog
 
-from audit_ledger.domain.segment import SegmentWalk
 from audit_ledger.domain.walk import Segment
 from audit_ledger.store.faults import DRIVER_ERRORS
-from audit_ledger.store.snapshot import Snapshot
+from audit_ledger.store.segment_worker import ENDS, LENGTH, SegmentWorker, Source, answered, asked, command
 
 log = structlog.get_logger()
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where and as whom a process reads: a database, a role, an exported snapshot, a stream."""
-
-    url: str
-    role: str
-    snapshot: str
-    stream: str
-    page_rows: int
-
+_AHEAD = 4
+"""Stretches under way, or done and not yet asked for, by each."""
+_QUESTIONS = 2
+"""Stretches a process is asked for at a time: it need not wait while we walk our own."""
+_LOST = (*DRIVER_ERRORS, EOFError)
 
 Stretch = tuple[int, int, Segment | None]
 """From, up to, and what was found whole of it."""
+
+_Walk = Callable[[int, int], Awaitable[Segment | None]]
 
 
 async def segments(
     source: Source, ends: tuple[int, int], *, rows: int, processes: int,
 ) -> AsyncGenerator[Stretch, None]:
-    """Yield (start, stop, what was found whole) for the stretches of `rows` entries between two positions, in order."""
-    loop = asyncio.get_running_loop()
-    starts = iter(range(ends[0], ends[1], rows))
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, initializer=_open, initargs=(source,))
-    waiting: deque[tuple[int, int, asyncio.Future[Segment | None]]] = deque()
+    """Yield (start, stop, what was found whole) for the stretches of `rows` entries between two positions, in order.
 
-    def ask() -> None:
-        for start in islice(starts, 1):
-            stop = min(start + rows, ends[1])
-            waiting.append((start, stop, loop.run_in_executor(pool, _check, start, stop)))
-
+    This process begins while the others start. When one is lost, the rest is one stretch of which nothing is known.
+    """
     at = ends[0]
-    try:
-        for _ in range(2 * processes):
-            ask()
-        while waiting:
-            start, stop, answer = waiting.popleft()
-            found = await answer
-            ask()
-            yield start, stop, found
-            at = stop
-    except BrokenProcessPool as cause:
-        await asyncio.gather(*(answer for _, _, answer in waiting), return_exceptions=True)
-        log.warning("ledger_verifies_in_one_process", reason=str(cause))
-        yield at, ends[1], None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-class _Worker:
-    """The one connection of a process."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._runner = asyncio.Runner()
-        self._snapshot = self._runner.run(self._opened())
-
-    async def _opened(self) -> Snapshot:
-        connection = await asyncpg.connect(self._source.url, timeout=10, server_settings={"role": self._source.role})
-        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        quoted = self._source.snapshot.replace("'", "''")
-        await connection.execute(f"SET TRANSACTION SNAPSHOT '{quoted}'")
-        return Snapshot(connection, self._source.stream)
-
-    def check(self, start: int, stop: int) -> Segment | None:
-        """Walk one stretch."""
+    async with AsyncExitStack() as stack:
         try:
-            return self._runner.run(self._checked(start, stop))
-        except DRIVER_ERRORS:
-            return None
-
-    async def _checked(self, start: int, stop: int) -> Segment | None:
-        walk = SegmentWalk(self._source.stream, start)
-        async with aclosing(self._snapshot.pages(start, self._source.page_rows, stop)) as pages:
-            async for page in pages:
-                if not walk.feed(page):
-                    return None
-        return walk.finish(stop)
-
-
-_workers: list[_Worker] = []
-
-
-def _open(source: Source) -> None:
-    _workers.append(_Worker(source))
+            own = await SegmentWorker.opened(source)
+            stack.callback(own.close)
+            walks: list[_Walk] = [own.walk]
+            for _ in range(processes - 1):
+                walks += [await stack.enter_async_context(_process(source))] * _QUESTIONS
+            team = _Team(ends, rows, walks)
+            stack.push_async_callback(team.dismiss)
+            while (stretch := await team.next()) is not None:
+                yield stretch
+                at = stretch[1]
+        except _LOST as cause:
+            log.warning("ledger_verifies_in_one_process", reason=type(cause).__name__)
+            yield at, ends[1], None
 
 
-def _check(start: int, stop: int) -> Segment | None:
-    return _workers[0].check(start, stop)
+class _Team:
+    """Each walker takes the next stretch as soon as it is free."""
+
+    def __init__(self, ends: tuple[int, int], rows: int, walks: list[_Walk]) -> None:
+        self._stretches = ((start, min(start + rows, ends[1])) for start in range(*ends, rows))
+        self._taken: deque[tuple[int, int, asyncio.Future[Segment | None]]] = deque()
+        self._room = asyncio.Semaphore(_AHEAD * len(walks))
+        self._hands = [asyncio.create_task(self._hand(walk)) for walk in walks]
+
+    async def _hand(self, walk: _Walk) -> None:
+        loop = asyncio.get_running_loop()
+        await self._room.acquire()
+        for start, stop in self._stretches:
+            answer = loop.create_future()
+            self._taken.append((start, stop, answer))
+            try:
+                answer.set_result(await walk(start, stop))
+            except _LOST as cause:
+                answer.set_exception(cause)
+                return
+            except asyncio.CancelledError:
+                answer.cancel()
+                raise
+            await self._room.acquire()
+
+    async def next(self) -> Stretch | None:
+        """Return the next stretch in order, None after the last."""
+        while not self._taken:
+            if all(hand.done() for hand in self._hands):
+                return None
+            await asyncio.sleep(0)
+        start, stop, answer = self._taken.popleft()
+        found = await answer
+        self._room.release()
+        return start, stop, found
+
+    async def dismiss(self) -> None:
+        """Stop, whatever is under way."""
+        for hand in self._hands:
+            hand.cancel()
+        await asyncio.gather(*self._hands, *(answer for _, _, answer in self._taken), return_exceptions=True)
+
+
+@asynccontextmanager
+async def _process(source: Source) -> AsyncGenerator[_Walk, None]:
+    process = await asyncio.create_subprocess_exec(
+        *command(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+    questions, answers = cast("asyncio.StreamWriter", process.stdin), cast("asyncio.StreamReader", process.stdout)
+    turn = asyncio.Lock()
+
+    async def walk(start: int, stop: int) -> Segment | None:
+        questions.write(ENDS.pack(start, stop))
+        async with turn:  # it answers in the order of the questions
+            [length] = LENGTH.unpack(await answers.readexactly(LENGTH.size))
+            return answered(await answers.readexactly(length))
+
+    try:
+        questions.write(asked(source))
+        yield walk
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
