@@ -35,6 +35,7 @@ class Peer:
         self.size = 0
         self.signed_size = 0
         self.found: Cosignature | None = None
+        self.is_contradicting = False
         self._time_s: int | None = None
         self._error = None if known.url else "the policy names no URL for it"
         self._doubt: str | None = None
@@ -67,7 +68,7 @@ class Peer:
     def succeed(self, size: int, found: Cosignature) -> None:
         """Note its cosignature."""
         self.size = self.signed_size = size
-        self.found, self._time_s = found, found.time_s
+        self.found, self._time_s, self.is_contradicting = found, found.time_s, False
         self._error, self._failures, self._due = None, 0, 0.0
 
     def fail(self, why: str) -> None:

@@ -1,7 +1,7 @@
 """Witnessing: has every published checkpoint cosigned by the witnesses of the policy; sealing never waits for it.
 
 A round asks all of them at once for the newest checkpoint. Who fails is asked again later and later, visibly. A witness
-that contradicts the ledger (it saw more entries than there are, or others) is what witnesses are for: look at it.
+that contradicts the ledger (it saw more entries than there are, or others) is an alarm and an entry of its own.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from audit_ledger.service.witness_peer import Peer, WitnessStatus
 from audit_ledger.store.cosignatures import Cosignatures
 from shared_kernel.clock import Clock
 from shared_kernel.errors import ConflictError, GridwardenError, UnavailableError
+from shared_kernel.events import security_event
 
 log = structlog.get_logger()
 
@@ -126,12 +127,26 @@ class Witnessing:
             await self._kept.keep(newest.size, _identity(peer.known.key), found.time_s, found.line)
         except GridwardenError as cause:
             metrics.WITNESS_FAILURES.labels(witness=peer.known.name).inc()
-            tell = log.error if isinstance(cause, ContradictionError) else log.warning
-            tell("witness_did_not_cosign", witness=peer.known.name, size=newest.size, reason=cause.detail)
+            log.warning("witness_did_not_cosign", witness=peer.known.name, size=newest.size, reason=cause.detail)
             peer.fail(cause.detail)
+            if isinstance(cause, ContradictionError):
+                await self._alarm(peer, newest, cause.detail)
         else:
             metrics.COSIGNATURES.labels(witness=peer.known.name).inc()
             peer.succeed(newest.size, found)
+
+    async def _alarm(self, peer: Peer, newest: Checkpoint, why: str) -> None:
+        """Seal a contradiction, once until the witness cosigns again: it is what witnesses are for."""
+        if peer.is_contradicting:
+            return
+        log.error("witness_contradicts_ledger", witness=peer.known.name, size=newest.size, reason=why)
+        try:
+            await self._ledger.record(security_event(
+                self._clock, "witness_contradicted", category="configuration", outcome="failure", reason=why,
+                grid={"ledger": {"witness": peer.known.name, "size": newest.size}}))
+            peer.is_contradicting = True
+        except UnavailableError as cause:
+            log.warning("contradiction_not_sealed", witness=peer.known.name, reason=cause.detail)
 
     async def _signed(self, newest: Checkpoint) -> bytes:
         """Return the note of the checkpoint; a database that gives another one is not sent to anybody."""

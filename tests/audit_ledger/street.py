@@ -19,6 +19,7 @@ from audit_ledger.service.witness import Witness
 from audit_ledger.service.witnessing import Witnessing, WitnessingStatus
 from audit_ledger.store.cosignatures import Cosignatures
 from control_plane.server import Listener, listen, serve
+from shared_kernel.events import Event
 from tests.audit_ledger.rig import Rig
 from tests.frozen_clock import FrozenClock
 from tests.servers.opa import free_port
@@ -93,6 +94,13 @@ class Followed:
             while not holds(self.witnessing.status()):  # noqa: ASYNC110 - the follower tells nobody when it changes
                 await asyncio.sleep(0.02)
         return self.witnessing.status()
+
+    async def sealed(self, action: str) -> Event:
+        """Wait for an entry."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not (found := await self.ledger.find(action=action)):  # noqa: ASYNC110 - sealed whenever it happens
+                await asyncio.sleep(0.02)
+        return found[0].event
 
     async def cosigned(self) -> list[bytes]:
         return await kept(self.rig).notes(100)

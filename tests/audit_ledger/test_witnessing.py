@@ -146,6 +146,10 @@ async def test_a_split_view_is_caught_at_any_size(street: Street, size: int, say
         assert status.quorum_size == 0
         assert here.file.read() is None
         assert await here.cosigned() == []
+        sealed = await here.sealed("witness_contradicted")
+        await asyncio.sleep(0.3)  # and is asked a few times more
+        assert (sealed["event"]["outcome"], sealed["grid"]["ledger"]["witness"]) == ("failure", "w1")
+        assert len(await here.ledger.find(action="witness_contradicted")) == 1
 
 
 async def test_a_ledger_restored_from_an_old_backup_is_caught_by_its_witness(street: Street) -> None:
