@@ -27,7 +27,7 @@ from tests.frozen_clock import FrozenClock
 LOG = ToyLog()
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 25
-COMMAND = (sys.executable, "-c", "from control_plane.cli.ledger.witness import app; app()")
+COMMAND = (sys.executable, "-m", "control_plane", "ledger", "witness")
 
 
 def victim(*arguments: object) -> subprocess.Popen[str]:
