@@ -26,4 +26,5 @@ ERASURES = Counter("gridwarden_audit_ledger_erasures_total", "Subjects erased")
 COPY_BACKLOG = Gauge("gridwarden_audit_ledger_copy_backlog", "Published entries that a copy lacks", ["copy"])
 COPY_DIVERGED = Gauge("gridwarden_audit_ledger_copy_diverged", "1 while a copy holds other than the ledger", ["copy"])
 TIMESTAMP_SIZE = Gauge("gridwarden_audit_ledger_timestamp_size", "Entries under the newest checkpoint with a timestamp")
-TIMESTAMP_FAILURES = Counter("gridwarden_audit_ledger_timestamp_failures_total", "Timestamps that were not had or refused")
+TIMESTAMP_FAILURES = Counter(
+    "gridwarden_audit_ledger_timestamp_failures_total", "Timestamps that were refused or not given")
