@@ -19,7 +19,7 @@ from audit_ledger.adapters.durable_file import replace_durably
 from audit_ledger.domain.cosignature import Cosigner
 from audit_ledger.domain.ed25519 import KEY_BYTES
 from audit_ledger.domain.errors import MalformedNoteError
-from audit_ledger.domain.note import NoteSigner
+from audit_ledger.domain.note import NoteSigner, is_key_name
 from shared_kernel.errors import UnavailableError
 
 _PATIENCE_S = 5.0
@@ -69,7 +69,9 @@ class WitnessFolder:
 
     def _new_key(self, name: str | None) -> Cosigner:
         signer = NoteSigner(name or f"gridwarden-witness/{secrets.token_hex(4)}", os.urandom(KEY_BYTES))
-        cosigner = Cosigner(NoteSigner.parse(signer.to_secret_text()))  # refuses a name that cannot be read back
+        if not is_key_name(signer.name):
+            raise MalformedNoteError(f"a witness's name has neither spaces nor plus signs: {signer.name!r}")
+        cosigner = Cosigner(signer)
         replace_durably(self._home / "witness.vkey", f"{cosigner.verifier}\n".encode())
         replace_durably(self._home / "witness.key", f"{signer.to_secret_text()}\n".encode(), mode=0o600)
         return cosigner

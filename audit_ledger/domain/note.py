@@ -62,7 +62,7 @@ class VerifierKey:
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
         material = strict_base64(encoded)
-        if not _is_name(name) or not material:
+        if not is_key_name(name) or not material:
             raise MalformedNoteError("a verifier key is name+key id+base64")
         if material[0] not in _CHECKS:
             raise MalformedNoteError(
@@ -104,7 +104,7 @@ class NoteSigner:
     def parse(cls, text: str) -> "NoteSigner":
         """Read the secret text form; the error never shows it."""
         parts = text.split("+", _SIGNER_PARTS - 1)
-        if len(parts) != _SIGNER_PARTS or parts[:2] != ["PRIVATE", "KEY"] or not _is_name(parts[2]):
+        if len(parts) != _SIGNER_PARTS or parts[:2] != ["PRIVATE", "KEY"] or not is_key_name(parts[2]):
             raise MalformedNoteError("the key file does not hold a note signing key")
         material = strict_base64(parts[4])
         if material[:1] != bytes((ED25519,)):
@@ -206,12 +206,13 @@ def strict_base64(text: str) -> bytes:
 def _signature(line: str) -> Signature:
     name, _, encoded = line.removeprefix(_DASH).partition(" ")
     raw = strict_base64(encoded)
-    if not line.startswith(_DASH) or not _is_name(name) or len(raw) <= _KEY_ID_BYTES:
+    if not line.startswith(_DASH) or not is_key_name(name) or len(raw) <= _KEY_ID_BYTES:
         raise MalformedNoteError("a signature line is not `— name base64`")
     return Signature(name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:])
 
 
-def _is_name(name: str) -> bool:
+def is_key_name(name: str) -> bool:
+    """Tell whether a key may be called so: no spaces of any script, no plus."""
     return bool(name) and "+" not in name and not any(char.isspace() for char in name)
 
 

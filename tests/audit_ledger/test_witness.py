@@ -254,7 +254,7 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     with pytest.raises(MalformedNoteError, match=r"is called witness\.example/w1"):
         folder.cosigner("witness.example/w2")
     for name in ("two words", "plus+plus", "nbsp\u00a0"):
-        with pytest.raises(MalformedNoteError):
+        with pytest.raises(MalformedNoteError, match="neither spaces nor plus"):
             WitnessFolder(tmp_path / "other").cosigner(name)
     assert not (tmp_path / "other" / "witness.key").exists()
 
