@@ -63,6 +63,11 @@ class Home:
         return self.root / "ledger" / "checkpoints"
 
     @property
+    def tiles(self) -> Path:
+        """The ledger as a C2SP tile log, for any static web server."""
+        return self.root / "ledger" / "tiles"
+
+    @property
     def rules(self) -> Path:
         """The operator's own Sigma rules."""
         return self.root / "rules"

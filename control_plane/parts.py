@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from audit_ledger.adapters.tile_folder import TileFolder
+from audit_ledger.service import Ledger
+from audit_ledger.service.erasure import Erasure
+from audit_ledger.service.mirror import Mirror
+from audit_ledger.service.witnessing import Witnessing
 from governance.service import Catalog, Governor, Lineage
 from grid_services.service import Analytics, Bus, Ingestion, Processing
 from grid_services.service.forecasting import Forecasting
@@ -10,6 +15,17 @@ from grid_services.service.load_archive import LoadArchive
 from policy_engine.service import PolicyEngine, RiskScorer
 from siem_rules.service import AlertQueue, Detector
 from soar_playbooks.service import Responder
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The ledger, its untrusted copies, and who vouches for it from outside."""
+
+    ledger: Ledger
+    erasure: Erasure
+    tiles: TileFolder
+    mirrors: tuple[Mirror, ...]
+    witnessing: Witnessing | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from control_plane.config import Settings
 from control_plane.gateway import decisions, live_decisions
 from control_plane.gateway.enforcement import Gateway
 from control_plane.home import Home
-from control_plane.parts import Governed, Grid, Guarding, Policy
+from control_plane.parts import Audited, Governed, Grid, Guarding, Policy
 from control_plane.relay import relay
 from control_plane.screen import Screen
 from control_plane.subscriptions import subscriptions
@@ -37,7 +37,7 @@ class Product:
 
     settings: Settings
     home: Home
-    ledger: Ledger
+    audited: Audited
     policy: Policy
     identity: IdentityProvider
     governed: Governed
@@ -45,6 +45,11 @@ class Product:
     guarding: Guarding
     clock: Clock
     supervisor: Supervisor = field(default_factory=Supervisor)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The record of everything."""
+        return self.audited.ledger
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every route of the city, each naming its action."""
@@ -88,6 +93,10 @@ class Product:
         start("forecast", self._train)
         start("pruning", self._prune)
         start("relay", self._relay)
+        for mirror in self.audited.mirrors:
+            start(f"ledger copy {mirror.copy.name}", mirror.run)
+        if self.audited.witnessing is not None:
+            start("witnessing", self.audited.witnessing.run)
 
     async def stop(self) -> None:
         """End the background work."""

@@ -76,6 +76,13 @@ class Anchors:
                 self.findings.add(Finding(Kind.CHECKPOINT_MISSING, checkpoint.size, checkpoint.size,
                                           f"the checkpoint of size {checkpoint.size} is gone from the database"))
 
+    def read_brought(self, notes: Iterable[bytes]) -> None:
+        """Step 3 for checkpoints that somebody kept: they need not be stored anywhere else."""
+        for note in notes:
+            checkpoint = self._opened(note, "in a proof", -1)
+            if checkpoint is not None and self.key is not None:
+                self.outside.append(Anchor(checkpoint.size, checkpoint.root, is_outside=True))
+
     def read_witnessed(self, policy: Policy, notes: Iterable[bytes], now_s: int) -> None:
         """Step 3 with a policy: a quorum's cosignatures hold wherever they are kept; two trees of one size are told."""
         found = survey(policy, notes, now_s=now_s)

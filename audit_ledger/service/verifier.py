@@ -6,7 +6,7 @@
 4. every row: place, time, hash, link, columns, form
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -32,12 +32,13 @@ GOODBYE = "ledger_stopped"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """What the auditor holds the ledger against: its key, notes outside the database, witnesses, producers' receipts."""
+    """What the auditor holds the ledger against: its key, notes kept outside, witnesses, producers' receipts."""
 
     key: VerifierKey | None
     outside: LedgerFolder | None
     witnesses: Witnesses | None
     receipts: Mapping[int, bytes]
+    notes: Sequence[bytes]
 
 
 class Verifier:
@@ -47,9 +48,10 @@ class Verifier:
         self, reader: LedgerReader, clock: Clock, *, key: VerifierKey | None, outside: LedgerFolder | None,
         witnesses: Witnesses | None = None, page_rows: int = 512, stale_after_s: int = STALE_AFTER_S,
         team: Team | None = None, receipts: Mapping[int, bytes] | None = None,
+        notes: Sequence[bytes] = (),
     ) -> None:
         self._reader, self._clock = reader, clock
-        self._held = Checkpoints(key, outside, witnesses, receipts or {})
+        self._held = Checkpoints(key, outside, witnesses, receipts or {}, notes)
         self._pace, self._stale_after_us = Pace(page_rows, team or Team()), stale_after_s * 1_000_000
 
     async def verify(self, progress: Progress | None = None, *, since: int = 0) -> Report:
@@ -102,6 +104,7 @@ class Verifier:
         """Steps 2 and 3."""
         anchors.read_inside(await snapshot.checkpoints())
         anchors.read_outside(kept)
+        anchors.read_brought(self._held.notes)
         witnesses = self._held.witnesses
         if witnesses is not None:
             anchors.read_witnessed(witnesses.policy, await witnesses.notes(), self._clock.now_us() // 1_000_000)

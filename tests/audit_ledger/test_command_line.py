@@ -20,12 +20,66 @@ async def run(rig: Rig, home: Path, *words: str) -> Result:
         CliRunner().invoke, app, [*words, "--home", str(home), "--database-url", rig.url])
 
 
+async def said_goodbye(rig: Rig) -> None:
+    """Ten entries, and the ledger was stopped in order: the rig's clock stands days ago."""
+    await rig.filled(9)
+    ledger = rig.ledger()
+    await ledger.start()
+    await ledger.leave()
+
+
 async def test_a_good_ledger_exits_0(rig: Rig, tmp_path: Path) -> None:
-    await rig.filled(10)
+    await said_goodbye(rig)
 
     result = await run(rig, tmp_path, "verify")
 
     assert (result.exit_code, "good: every entry is the one that was sealed" in result.stdout) == (0, True)
+
+
+async def test_a_good_ledger_that_has_been_silent_for_days_exits_3(rig: Rig, tmp_path: Path) -> None:
+    await rig.filled(10)
+
+    result = await run(rig, tmp_path, "verify", "--json")
+
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["findings"]) == (3, [])
+    assert "was not stopped in order" in report["stale_because"]
+
+
+async def test_receipts_and_proofs_are_held_against_the_ledger(rig: Rig, tmp_path: Path) -> None:
+    await said_goodbye(rig)
+    kept = tmp_path / "receipts.jsonl"
+    kept.write_text("".join(json.dumps({"seq": seq, "entry_hash": hash_.hex()}) + "\n"
+                            for seq, hash_ in rig.receipts.items()))
+    proof = await run(rig, tmp_path, "prove", "3")
+    (tmp_path / "3.tlog-proof").write_text(proof.stdout)
+    good = await run(rig, tmp_path, "verify", "--receipts", str(kept), "--proof", str(tmp_path / "3.tlog-proof"))
+    await rig.attack("DELETE FROM audit_ledger.entries WHERE seq >= 4", "DELETE FROM audit_ledger.checkpoints")
+
+    bad = await run(rig, tmp_path / "elsewhere", "verify", "--json", "--receipts", str(kept))
+
+    assert (good.exit_code, bad.exit_code) == (0, 4)
+    assert "receipt_mismatch" in {found["kind"] for found in json.loads(bad.stdout)["findings"]}
+
+
+@pytest.mark.parametrize("text", ['{"seq": "3"}', "nonsense", '{"seq": 3, "entry_hash": "zz"}', '{"seq": -1}'])
+async def test_receipts_that_are_none_cannot_be_checked(rig: Rig, tmp_path: Path, text: str) -> None:
+    await said_goodbye(rig)
+    (tmp_path / "receipts").write_text(text)
+
+    result = await run(rig, tmp_path, "verify", "--json", "--receipts", str(tmp_path / "receipts"))
+
+    assert (result.exit_code, "receipt" in json.loads(result.stdout)["detail"]) == (5, True)
+
+
+async def test_a_policy_gives_the_key_where_there_is_no_home(rig: Rig, tmp_path: Path) -> None:
+    await said_goodbye(rig)
+    policy = tmp_path / "policy"
+    policy.write_text(f"log {rig.signer.verifier}\nquorum none\n")
+
+    result = await run(rig, tmp_path / "elsewhere", "verify", "--json", "--policy", str(policy))
+
+    assert (result.exit_code, json.loads(result.stdout)["mode"]) == (3, "unanchored")
 
 
 async def test_a_ledger_without_its_home_s_checkpoints_exits_3(rig: Rig, tmp_path: Path) -> None:
@@ -72,7 +126,7 @@ async def test_the_ledger_is_shown_and_an_entry_proven(rig: Rig, tmp_path: Path)
     head: dict[str, Any] = json.loads((await run(rig, tmp_path, "head", "--json")).stdout)
     tail = (await run(rig, tmp_path, "tail", "-n", "3")).stdout.splitlines()
     note = (await run(rig, tmp_path, "checkpoint")).stdout
-    proof = json.loads((await run(rig, tmp_path, "prove", "4")).stdout)
+    proof = json.loads((await run(rig, tmp_path, "prove", "4", "--json")).stdout)
 
     assert (head["stream"], head["size"]) == (rig.signer.name, 10)
     assert [line.split()[0] for line in tail] == ["7", "8", "9"]

@@ -1,9 +1,11 @@
-"""`gridwarden ledger`: what an auditor types. Needs the database and the home's files, never a running gateway."""
+"""`gridwarden ledger`: what an auditor types. Reading needs the database and the home's files, no running gateway."""
 
 import typer
 
-from control_plane.cli.ledger import reading, verify
+from control_plane.cli.ledger import erase, reading, verify, witness
 
-app = typer.Typer(help="The audit ledger: verify it, read it, prove one entry.", no_args_is_help=True)
-for command in (verify.verify, reading.head, reading.tail, reading.checkpoint, reading.prove):
+app = typer.Typer(help="The audit ledger: verify it, read it, prove one entry, copy it, take it away.",
+                  no_args_is_help=True)
+for command in (verify.verify, reading.head, reading.tail, reading.checkpoint, reading.prove, erase.erase):
     app.command()(command)
+app.add_typer(witness.app, name="witness")

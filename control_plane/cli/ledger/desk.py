@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import asyncpg
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -32,6 +33,7 @@ _Answer = TypeVar("_Answer")
 class Desk:
     """`url` is the database owner's; `home` holds the key and the checkpoints, if this machine has them."""
 
+    pool: asyncpg.Pool
     reader: LedgerReader
     key: VerifierKey | None
     files: LedgerFolder | None
@@ -39,12 +41,14 @@ class Desk:
     home: Home
 
 
-def at_desk(home: Path | None, url: str | None, work: Callable[[Desk], Awaitable[_Answer]]) -> _Answer:
-    """Do the work with a reader's rights on the database of a home or a URL."""
+def at_desk(
+    home: Path | None, url: str | None, work: Callable[[Desk], Awaitable[_Answer]], *, key: VerifierKey | None = None,
+) -> _Answer:
+    """Do the work with a reader's rights on the database of a home or a URL; `key` serves where the home has none."""
     place = Home(load_settings(home=home, database_url=url).home.resolve())
 
     async def run(owner: str) -> _Answer:
-        async with _desk(owner, place) as desk:
+        async with _desk(owner, place, key) as desk:
             return await work(desk)
 
     with database(home, url) as owner:
@@ -52,16 +56,17 @@ def at_desk(home: Path | None, url: str | None, work: Callable[[Desk], Awaitable
 
 
 @contextlib.asynccontextmanager
-async def _desk(url: str, home: Home) -> AsyncIterator[Desk]:
+async def _desk(url: str, home: Home, brought: VerifierKey | None) -> AsyncIterator[Desk]:
     """The stream is the key's; without a key it is the database's only one, and nothing is anchored."""
     files = LedgerFolder(keys=home.keys, checkpoints=home.checkpoints)
     pool = await open_pool(url, LEDGER_READER, size=2)
     try:
-        key = files.verifier()
+        own = files.verifier()
+        key = own or brought
         streams = [key.name] if key else await LedgerReader(pool, "").streams()
         if len(streams) != 1:
             raise UncheckableError("the database has no ledger, or several and this home has no key to tell which")
-        yield Desk(LedgerReader(pool, streams[0], url), key, files if key else None, url, home)
+        yield Desk(pool, LedgerReader(pool, streams[0], url), key, files if own else None, url, home)
     finally:
         pool.terminate()
 

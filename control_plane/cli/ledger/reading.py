@@ -9,8 +9,9 @@ from audit_ledger.domain.checkpoint import open_checkpoint
 from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.head import Entry
 from audit_ledger.domain.proofs import proves_inclusion
+from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service.ledger import readable
-from audit_ledger.service.prover import Prover
+from audit_ledger.service.prover import InclusionProof, Prover
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
 from shared_kernel.clock import to_iso
 from shared_kernel.errors import NotFoundError
@@ -62,13 +63,13 @@ def checkpoint(*, home: HomeOption = None, url: UrlOption = None) -> None:
 
 def prove(
     seq: Annotated[int, typer.Argument(min=0, help="The entry's position, as its receipt says.")],
-    *, home: HomeOption = None, url: UrlOption = None,
+    *, as_json: AsJson = False, home: HomeOption = None, url: UrlOption = None,
 ) -> None:
-    """Print the proof, as JSON, that entry SEQ is under the newest signed checkpoint; checked before it is printed.
+    """Print the proof (C2SP tlog-proof) that entry SEQ is under the newest signed checkpoint; checked before printed.
 
-    Example: gridwarden ledger prove 4711 > entry-4711.proof.json
+    Example: gridwarden ledger prove 4711 > entry-4711.tlog-proof
     """
-    async def work(desk: Desk) -> dict[str, object]:
+    async def work(desk: Desk) -> tuple[TlogProof, InclusionProof]:
         note = await desk.reader.checkpoint_before(2**62)
         if note is None or desk.key is None:
             raise NotFoundError("there is no checkpoint, or no verifier key in this home: nothing to prove against")
@@ -78,7 +79,12 @@ def prove(
         proof = await Prover(desk.reader).inclusion(seq, signed.size)
         if not proves_inclusion(proof.leaf, seq, signed.size, proof.path, signed.root):
             raise UncheckableError(f"entry {seq} is not under the signed root: run `gridwarden ledger verify`")
-        return {"seq": seq, "size": signed.size, "leaf_hash": proof.leaf.hex(),
-                "path": [step.hex() for step in proof.path], "root": signed.root.hex(), "checkpoint": note.decode()}
+        return TlogProof(seq, proof.path, note), proof
 
-    typer.echo(orjson.dumps(at_desk(home, url, work), option=orjson.OPT_INDENT_2))
+    kept, proof = at_desk(home, url, work)
+    if as_json:
+        typer.echo(orjson.dumps({
+            "seq": seq, "size": proof.size, "leaf_hash": proof.leaf.hex(), "path": [step.hex() for step in proof.path],
+            "root": proof.root.hex(), "checkpoint": kept.checkpoint.decode()}, option=orjson.OPT_INDENT_2))
+    else:
+        typer.echo(kept.to_bytes(), nl=False)

@@ -1,6 +1,9 @@
 """`gridwarden ledger verify`: rehash everything and say what holds."""
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -8,8 +11,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from audit_ledger.adapters.witness_notes import CosignedFile
 from audit_ledger.domain.finding import Mode, Report, Verdict
+from audit_ledger.domain.note import VerifierKey
+from audit_ledger.domain.policy_file import read_policy
+from audit_ledger.domain.receipts import read_receipts
+from audit_ledger.domain.tlog_policy import Policy
+from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service import Verifier
+from audit_ledger.service.anchors import Witnesses
+from audit_ledger.service.walking import Progress
+from audit_ledger.store.cosignatures import Cosignatures
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
 from shared_kernel.clock import SystemClock
 from shared_kernel.errors import GridwardenError
@@ -17,30 +29,47 @@ from shared_kernel.errors import GridwardenError
 PAGE_ROWS = 4_096
 
 
-def verify(
-    *, as_json: AsJson = False, home: HomeOption = None, url: UrlOption = None,
+PolicyOption = Annotated[Path | None, typer.Option(
+    "--policy", exists=True, dir_okay=False, help="Your trust policy (C2SP tlog-policy): log keys, witnesses, quorum.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the auditor brings along."""
+
+    policy: Policy | None = None
+    receipts: Mapping[int, bytes] = field(default_factory=dict)
+    notes: tuple[bytes, ...] = ()
+
+
+def verify(  # noqa: PLR0913 - one keyword an option
+    *, as_json: AsJson = False, home: HomeOption = None, url: UrlOption = None, policy: PolicyOption = None,
     since: Annotated[int, typer.Option(min=0, metavar="CHECKPOINT_SIZE", help="Start at this checkpoint.")] = 0,
+    receipts: Annotated[Path | None, typer.Option(
+        exists=True, dir_okay=False, help="Receipts producers kept: JSON lines with seq and entry_hash.")] = None,
+    proofs: Annotated[list[Path] | None, typer.Option(
+        "--proof", exists=True, dir_okay=False, help="A .tlog-proof somebody kept; may be given often.")] = None,
 ) -> None:
     """Rehash every entry, hold the tree against every checkpoint, and name all damage.
 
-    Exit code 0: good, and anchored in a checkpoint outside the database. 3: good, but unanchored or stale.
-    4: tampered with. 5: cannot check (no ledger, no database).
+    Exit code 0: good, and anchored in a checkpoint outside the database or under witnesses. 3: good, but unanchored or
+    stale. 4: tampered with. 5: cannot check (no ledger, no database).
 
     Examples:
         gridwarden ledger verify
 
         gridwarden ledger verify --json --since 100000
 
-        gridwarden ledger verify --database-url postgresql://auditor@db/grid
+        gridwarden ledger verify --database-url postgresql://auditor@db/grid --policy my-policy.txt
     """
     with progress_bar("verifying", is_shown=not as_json) as progress:
-
-        async def work(desk: Desk) -> Report:
-            auditor = Verifier(desk.reader, SystemClock(), key=desk.key, outside=desk.files, page_rows=PAGE_ROWS)
-            return await auditor.verify(progress, since=since)
-
         try:
-            report = at_desk(home, url, work)
+            evidence = Evidence(
+                read_policy(policy.read_bytes()) if policy else None,
+                read_receipts(receipts.read_bytes()) if receipts else {},
+                tuple(TlogProof.parse(path.read_bytes()).checkpoint for path in proofs or ()))
+            report = at_desk(home, url, lambda desk: _verified(desk, evidence, since, progress),
+                             key=_only_log(evidence.policy))
         except GridwardenError as cause:
             _cannot_check(cause, as_json=as_json)
     if as_json:
@@ -48,6 +77,22 @@ def verify(
     else:
         _tell(report)
     raise typer.Exit(int(report.verdict))
+
+
+async def _verified(desk: Desk, evidence: Evidence, since: int, progress: Progress) -> Report:
+    witnesses = None
+    if evidence.policy is not None:
+        policy = evidence.policy.for_log(desk.key) if desk.key else evidence.policy
+        witnesses = Witnesses(policy, Cosignatures(desk.pool, desk.pool, desk.reader.stream),
+                              CosignedFile(desk.home.checkpoints))
+    auditor = Verifier(desk.reader, SystemClock(), key=desk.key, outside=desk.files, witnesses=witnesses,
+                       page_rows=PAGE_ROWS, receipts=evidence.receipts, notes=evidence.notes)
+    return await auditor.verify(progress, since=since)
+
+
+def _only_log(policy: Policy | None) -> VerifierKey | None:
+    """Return the key of a policy's one log: for an auditor who has no home."""
+    return policy.logs[0].key if policy and len(policy.logs) == 1 else None
 
 
 def _cannot_check(cause: GridwardenError, *, as_json: bool) -> None:

@@ -1,26 +1,19 @@
-"""The composition root: the only module that names concrete stores and adapters."""
+"""The houses introduced to one another."""
 
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
-
 import policy_engine
-from audit_ledger.adapters.key_file import FileSigner
-from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.service import Ledger
-from audit_ledger.store.reader import LedgerReader
-from audit_ledger.store.writer import LedgerWriter
 from control_plane.config import Settings
 from control_plane.connectors import connectors
-from control_plane.database.pools import open_pool
-from control_plane.database.roles import APP, LEDGER_READER, LEDGER_WRITER
 from control_plane.home import Home
 from control_plane.parts import Governed, Grid, Guarding, Policy
 from control_plane.product import Product
+from control_plane.wiring.ledger import make_ledger
+from control_plane.wiring.pools import Pools, opened
 from governance.service import Catalog, Governor, Lineage
 from governance.store.catalog import CatalogStore
 from governance.store.lineage import LineageStore
@@ -53,40 +46,6 @@ from soar_playbooks.service import Responder
 from soar_playbooks.store import PlaybookStore
 
 SHIPPED_POLICIES = Path(policy_engine.__file__).parent.parent / "opa_policies"
-POOL_SIZE, WRITER_POOL_SIZE, READER_POOL_SIZE = 16, 3, 6
-"""Connections: the houses share one pool, the ledger's writer and readers have their own roles."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pools:
-    """One pool a role."""
-
-    app: asyncpg.Pool
-    ledger_writer: asyncpg.Pool
-    ledger_reader: asyncpg.Pool
-
-
-@contextlib.asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Pools]:
-    """Yield the pools; they are closed, connections and all, on the way out."""
-    async with contextlib.AsyncExitStack() as stack:
-        pools = []
-        for role, size in ((APP, POOL_SIZE), (LEDGER_WRITER, WRITER_POOL_SIZE), (LEDGER_READER, READER_POOL_SIZE)):
-            pool = await open_pool(url, role, size=size)
-            stack.callback(pool.terminate)
-            pools.append(pool)
-        yield Pools(*pools)
-
-
-def make_ledger(pools: Pools, home: Home, clock: Clock) -> Ledger:
-    """Return the ledger of this home's key."""
-    folder = LedgerFolder(keys=home.keys, checkpoints=home.checkpoints)
-    signer = folder.signer()
-    return Ledger(
-        LedgerWriter(pools.ledger_writer, signer.name), LedgerReader(pools.ledger_reader, signer.name),
-        signer=FileSigner(signer), folder=folder, clock=clock,
-    )
-
 
 def make_identity(  # noqa: PLR0913 - a composition point
     pools: Pools, home: Home, *, settings: Settings, ledger: Ledger, risk: RiskScorer, clock: Clock,
@@ -166,9 +125,10 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
     """Yield the product, its ledger leading and its services ready; on the way out everything is drained."""
     async with opened(url) as pools, contextlib.AsyncExitStack() as stack:
         clock = SystemClock()
-        ledger = make_ledger(pools, home, clock)
+        audited = await make_ledger(pools, home, settings, clock)
+        ledger = audited.ledger
         await ledger.start()
-        stack.push_async_callback(ledger.stop)
+        stack.push_async_callback(ledger.leave)
         policy = await stack.enter_async_context(policy_of(settings, pools, ledger, clock))
         identity = make_identity(
             pools, home, settings=settings, ledger=ledger, risk=policy.risk, clock=clock,
@@ -179,7 +139,7 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
         guarding = watch(pools, home, ledger=ledger, identity=identity, grid=grid, clock=clock)
         await guarding.detector.start()
         product = Product(
-            settings=settings, home=home, ledger=ledger, policy=policy, identity=identity, governed=governed,
+            settings=settings, home=home, audited=audited, policy=policy, identity=identity, governed=governed,
             grid=grid, guarding=guarding, clock=clock,
         )
         stack.push_async_callback(product.stop)

@@ -1,0 +1,82 @@
+"""The ledger with everything around it: its key, its copies, its witnesses, its timestamps, its erasures."""
+
+import contextlib
+from pathlib import Path
+
+from audit_ledger.adapters.key_file import FileSigner
+from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.adapters.mongo_mirror import MongoMirror
+from audit_ledger.adapters.subject_key_file import SubjectKeyFile
+from audit_ledger.adapters.tile_folder import TileFolder
+from audit_ledger.adapters.vault_signer import VaultSigner
+from audit_ledger.adapters.witness_client import WitnessClient
+from audit_ledger.adapters.witness_notes import CosignedFile
+from audit_ledger.domain.policy_file import read_policy
+from audit_ledger.service import Ledger
+from audit_ledger.service.erasure import Erasure
+from audit_ledger.service.mirror import Mirror
+from audit_ledger.service.mirror_port import Copy
+from audit_ledger.service.ports import Signer
+from audit_ledger.service.sealing import FieldSealer
+from audit_ledger.service.witnessing import Witnessing
+from audit_ledger.store.cosignatures import Cosignatures
+from audit_ledger.store.reader import LedgerReader
+from audit_ledger.store.subject_keys import SubjectKeys
+from audit_ledger.store.writer import LedgerWriter
+from control_plane.config import ConfigurationError, Settings
+from control_plane.home import Home
+from control_plane.parts import Audited
+from control_plane.wiring.pools import Pools
+from shared_kernel.clock import Clock
+
+
+async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock) -> Audited:
+    """Return the ledger of this home's key, or of the Vault key that the settings name."""
+    folder = LedgerFolder(keys=home.keys, checkpoints=home.checkpoints)
+    signer = await _signer(folder, settings)
+    keys = SubjectKeys(pools.ledger_writer, pools.ledger_reader, signer.name)
+    sealer = FieldSealer(keys, SubjectKeyFile(home.keys).key(), clock)
+    reader = LedgerReader(pools.ledger_reader, signer.name)
+    ledger = Ledger(LedgerWriter(pools.ledger_writer, signer.name), reader, signer=signer, folder=folder, clock=clock,
+                    sealer=sealer)
+    erasure = Erasure(keys, sealer, ledger, clock)
+    ledger.before_leading(erasure.finish)
+    tiles = TileFolder(home.tiles, signer.name)
+    mirrors = tuple(Mirror(copy, ledger, reader, key=signer.verifier, clock=clock)
+                    for copy in (tiles, *_mongo(settings, signer.name)))
+    return Audited(ledger=ledger, erasure=erasure, tiles=tiles, mirrors=mirrors,
+                   witnessing=_witnessing(pools, home, ledger=ledger, signer=signer, settings=settings, clock=clock))
+
+
+async def _signer(folder: LedgerFolder, settings: Settings) -> Signer:
+    if settings.ledger_vault_key is None:
+        return FileSigner(folder.signer())
+    if settings.vault_addr is None or settings.vault_token is None:
+        raise ConfigurationError("GRIDWARDEN_LEDGER_VAULT_KEY names a key in Vault: set VAULT_ADDR and VAULT_TOKEN too")
+    return await VaultSigner.open(str(settings.vault_addr), settings.vault_token.get_secret_value(),
+                                  key=settings.ledger_vault_key, folder=folder)
+
+
+def _mongo(settings: Settings, stream: str) -> tuple[Copy, ...]:
+    if settings.mongodb_host is None:
+        return ()
+    password = settings.mongodb_password.get_secret_value() if settings.mongodb_password else None
+    return (MongoMirror.connect(host=settings.mongodb_host, port=settings.mongodb_port, database=settings.mongodb_db,
+                                stream=stream, user=settings.mongodb_user, password=password),)
+
+
+def _witnessing(  # noqa: PLR0913 - a composition point
+    pools: Pools, home: Home, *, ledger: Ledger, signer: Signer, settings: Settings, clock: Clock,
+) -> Witnessing | None:
+    if settings.ledger_witnesses is None:
+        return None
+    return Witnessing(
+        ledger, key=signer.verifier, policy=read_policy(_content(settings.ledger_witnesses)), client=WitnessClient(),
+        kept=Cosignatures(pools.ledger_writer, pools.ledger_reader, signer.name), file=CosignedFile(home.checkpoints),
+        clock=clock)
+
+
+def _content(path: Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    raise ConfigurationError(f"GRIDWARDEN_LEDGER_WITNESSES names {path}, which cannot be read")
