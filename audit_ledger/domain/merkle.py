@@ -14,7 +14,7 @@ from types import MappingProxyType
 EMPTY_ROOT = sha256(b"").digest()
 TILE_HEIGHT = 8
 TILE_SIZE = 1 << TILE_HEIGHT
-_HASH = 32
+HASH_BYTES = 32
 _node = sha256(b"\x01").copy
 """A hash that has taken the byte before two children: cheaper to copy than to begin."""
 _NO_TILES: Mapping[int, bytes] = MappingProxyType({})
@@ -49,11 +49,11 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def perfect_root(hashes: Sequence[bytes]) -> bytes:
     """Return the root of 2^k hashes."""
     joined = b"".join(hashes)
-    while len(joined) > _HASH:
+    while len(joined) > HASH_BYTES:
         found = []
-        for start in range(0, len(joined), 2 * _HASH):
+        for start in range(0, len(joined), 2 * HASH_BYTES):
             node = _node()
-            node.update(joined[start:start + 2 * _HASH])
+            node.update(joined[start:start + 2 * HASH_BYTES])
             found.append(node.digest())
         joined = b"".join(found)
     return joined

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from audit_ledger.domain.finding import Finding, Findings, Kind
-from audit_ledger.domain.merkle import TILE_SIZE, Frontier, Subtree
+from audit_ledger.domain.merkle import HASH_BYTES, TILE_SIZE, Frontier, Subtree
 
 _NO_TILES: Mapping[int, bytes] = MappingProxyType({})
 
@@ -29,9 +30,33 @@ class TreeCheck:
         self._tree = frontier
         self._due = [each for each in anchors if each.size >= frontier.size]
         self._next = 0
+        self._compared_to = -1
         self._findings = findings
         self._is_first = True
         self._is_lost = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all that was learnt as a JSON object; the anchors are not part of it."""
+        return {
+            "size": self._tree.size, "peaks": [peak.hex() for peak in self._tree.peaks],
+            "leaves": b"".join(self.leaves).hex(), "is_first": self._is_first, "is_lost": self._is_lost,
+            "good": [[each.size, each.root.hex(), each.is_outside] for each in self.good],
+            "compared_to": self._due[self._next - 1].size if self._next else self._compared_to,
+            "subtrees": [[place.level, place.index, held.hex()] for place, held in self.subtrees.items()],
+        }
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any], anchors: Sequence[Anchor], findings: Findings) -> "TreeCheck":
+        """Go on from `to_json`; checkpoints of sizes that were passed are not compared any more."""
+        due = [each for each in anchors if each.size > saved["compared_to"]]
+        tree = cls(Frontier(saved["size"], [bytes.fromhex(peak) for peak in saved["peaks"]]), due, findings)
+        leaves = bytes.fromhex(saved["leaves"])
+        tree.leaves = [leaves[at:at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)]
+        tree.good = [Anchor(size, bytes.fromhex(root), is_outside) for size, root, is_outside in saved["good"]]
+        tree.subtrees = {Subtree(level, index): bytes.fromhex(held) for level, index, held in saved["subtrees"]}
+        tree._is_first, tree._is_lost = saved["is_first"], saved["is_lost"]
+        tree._compared_to = saved["compared_to"]
+        return tree
 
     @property
     def size(self) -> int:
@@ -54,8 +79,9 @@ class TreeCheck:
         `tiles`: roots of tiles among these leaves, where somebody has computed them.
         """
         self._meet(tiles)
-        whole = len(self.leaves) - (self._tree.size + len(self.leaves)) % TILE_SIZE
-        if self._is_lost or whole > 0:
+        count = len(self.leaves)
+        whole = count if self._is_lost else count - (self._tree.size + count) % TILE_SIZE
+        if whole > 0:
             self._take(whole, tiles)
 
     def finish(self) -> None:

@@ -15,10 +15,10 @@ from audit_ledger.domain.canonical import is_canonical
 from audit_ledger.domain.columns import Columns, columns_of
 from audit_ledger.domain.entry import hasher, page_hasher
 from audit_ledger.domain.finding import Finding, Findings, Kind
+from audit_ledger.domain.merkle import HASH_BYTES
 from audit_ledger.domain.page import Page, Row
 from audit_ledger.domain.shapes import Shapes
 
-_HASH = 32
 _MAX_SUSPECTS = 64
 """Rows kept to find out where they were moved from; more damaged rows than that are reported as edited."""
 
@@ -74,6 +74,24 @@ class Walk:
         self._suspects: list[Row] = []
         self._gaps: list[int] = []
 
+    def to_json(self) -> dict[str, Any]:
+        """Return where the walk is and what it doubts as a JSON object; tree and findings are not part of it."""
+        return {
+            "since": self._since, "position": self._expected, "last": self._last.hex(), "last_at_us": self._last_at_us,
+            "is_linked": self._is_linked, "is_undoubted": self._is_undoubted, "gaps": self._gaps,
+            "suspects": [[*row[:2], *(held.hex() for held in row[2:5]), *row[5:]] for row in self._suspects],
+        }
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any], stream: str, *, tree: Leaves, findings: Findings) -> "Walk":
+        """Go on from `to_json`."""
+        walk = cls(stream, since=saved["since"], previous=bytes.fromhex(saved["last"]), tree=tree, findings=findings,
+                   previous_at_us=saved["last_at_us"])
+        walk._expected, walk._gaps = saved["position"], list(saved["gaps"])
+        walk._is_linked, walk._is_undoubted = saved["is_linked"], saved["is_undoubted"]
+        walk._suspects = [(*row[:2], *map(bytes.fromhex, row[2:5]), *row[5:]) for row in saved["suspects"]]
+        return walk
+
     @property
     def position(self) -> int:
         """The next position expected."""
@@ -97,9 +115,9 @@ class Walk:
     def join(self, segment: Segment) -> bool:
         """Take a whole segment as if its rows were fed; False when it is not the continuation of what was read."""
         leaves, (first_at, last_at) = segment.leaves, segment.times_us
-        if (segment.start, leaves[:_HASH]) != (self._expected, self._last) or first_at < self._last_at_us:
+        if (segment.start, leaves[:HASH_BYTES]) != (self._expected, self._last) or first_at < self._last_at_us:
             return False
-        self._tree.leaves += [leaves[at:at + _HASH] for at in range(0, len(leaves), _HASH)]
+        self._tree.leaves += [leaves[at:at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)]
         self._follow(segment.last_hash, segment.stop - 1, last_at)
         self._tree.grow(segment.tiles)
         return True
@@ -118,7 +136,7 @@ class Walk:
         follows = (
             np.array_equal(seqs, np.arange(self._expected, self._expected + len(page)))
             and times[0] >= self._last_at_us and bool((times[1:] >= times[:-1]).all())
-            and page.previous_hashes.tobytes() == self._last + page.hashes[:-_HASH]
+            and page.previous_hashes.tobytes() == self._last + page.hashes[:-HASH_BYTES]
         )
         if not follows:
             return False
