@@ -129,11 +129,11 @@ def parse_key(text: str) -> Key:
     key_id, _, material = rest.partition("+")
     raw = strict_base64(material)
     key = Key(name, raw[0] if raw else 0, raw[1:])
-    if not is_name(name) or key.key_id().hex() != key_id:
-        raise ValueError("a verifier key's name and key id do not belong to its key")
     if key.kind not in (1, 4):
         kind = {6: "ML-DSA-44"}.get(key.kind, "unknown")
         raise ValueError(f"the key of {name} is of type {key.kind} ({kind}): this file verifies Ed25519 only")
+    if not is_name(name) or key.key_id().hex() != key_id:
+        raise ValueError("a verifier key's name and key id do not belong to its key")
     decode_point(key.raw)
     return key
 

@@ -246,6 +246,18 @@ def told(report: dict[str, Any]) -> str:
     return "\n".join([first, *named, *([report["entry"]] if report["entry"] else [])])
 
 
+def verified(bundle_path: str, policy_path: str, wanted: int = -1) -> dict[str, Any]:
+    """Step 1, and all that follows."""
+    try:
+        with open(policy_path, "rb") as policy, open(bundle_path, "rb") as bundle:
+            trusted = parse_policy(policy.read())
+            if not trusted.logs:
+                raise ValueError("the policy names no log: add a line `log <verifier key>`")
+            return Audit(bundle, trusted, wanted).report()
+    except (*FAULTS, TypeError, AttributeError) as cause:
+        return {"verdict": VERDICTS[5], "exit_code": 5, "detail": f"{type(cause).__name__}: {cause}"}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Verify a Gridwarden ledger bundle.")
     parser.add_argument("bundle")
@@ -253,14 +265,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--entry", type=int, default=-1, metavar="N", help="show entry N")
     given = parser.parse_args()
-    try:
-        with open(given.policy, "rb") as policy, open(given.bundle, "rb") as bundle:
-            trusted = parse_policy(policy.read())
-            if not trusted.logs:
-                raise ValueError("the policy names no log: add a line `log <verifier key>`")
-            report = Audit(bundle, trusted, given.entry).report()
-    except (*FAULTS, TypeError, AttributeError) as cause:
-        report = {"verdict": VERDICTS[5], "exit_code": 5, "detail": f"{type(cause).__name__}: {cause}"}
+    report = verified(given.bundle, given.policy, given.entry)
     sys.stdout.write((json.dumps(report) if given.json else told(report)) + "\n")
     return int(report["exit_code"])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audit_ledger.adapters.bundle_file import BundleFile, verifier_source
+from audit_ledger.adapters.offline_verifier import verified
 from audit_ledger.domain.bundle import NoBundleError
 from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.service.bundle_audit import BundleAuditor
@@ -56,20 +57,25 @@ def offline(bundle: Path, policy: Path, *words: str) -> tuple[int, dict[str, Any
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Our code's verdict on bundles under one policy."""
+    """Both verdicts on bundles under one policy, which must be the same."""
 
     rig: Rig
     policy: Path
 
     def __call__(self, bundle: Path) -> tuple[int, list[str]]:
-        """Return the exit code and the kinds of findings."""
-        auditor = BundleAuditor(read_policy(self.policy.read_bytes()), self.rig.clock)
+        """Return the exit code, and the kinds of findings as the offline verifier names them."""
+        report = verified(str(bundle), str(self.policy))
+        assert report["exit_code"] == self.ours(bundle), (report, bundle)
+        return report["exit_code"], sorted({found["kind"] for found in report.get("findings", ())})
+
+    def ours(self, bundle: Path) -> int:
+        """Return the exit code of our own code."""
         try:
             with BundleFile(bundle) as opened:
-                report = auditor.verify(opened)
+                auditor = BundleAuditor(read_policy(self.policy.read_bytes()), self.rig.clock)
+                return int(auditor.verify(opened).verdict)
         except NoBundleError:
-            return 5, []
-        return int(report.verdict), sorted({str(found.kind) for found in report.findings})
+            return 5
 
 
 def members_of(bundle: Path) -> Members:
