@@ -12,8 +12,8 @@ from typing import Protocol
 
 import structlog
 
-from audit_ledger.domain.columns import MAX_CHARACTERS
 from audit_ledger.domain.erasures import SUBJECT_ERASED, erasure_event
+from audit_ledger.domain.personal import subject_of
 from audit_ledger.service import metrics
 from audit_ledger.service.sealing import FieldSealer
 from audit_ledger.store.subject_keys import SubjectKeys
@@ -66,8 +66,9 @@ class Erasure:
 
         Raises UnprocessableError, UnknownSubjectError, UnfinishedErasureError; LedgerDownError when nothing was done.
         """
-        _check(subject, "the subject", MAX_CHARACTERS)
-        _check(reason, "the reason", MAX_REASON)
+        subject = _storable(subject)
+        if not 0 < len(reason) <= MAX_REASON or not reason.isprintable() or not reason.strip():
+            raise UnprocessableError(f"the reason is printable text of 1 to {MAX_REASON} characters")
         return await asyncio.shield(asyncio.create_task(self._erase(subject, reason, context)))
 
     async def finish(self) -> int:
@@ -121,6 +122,12 @@ class Erasure:
 _BATCH = 500
 
 
-def _check(text: str, what: str, limit: int) -> None:
-    if not 0 < len(text) <= limit or not text.isprintable() or not text.strip():
-        raise UnprocessableError(f"{what} is printable text of 1 to {limit} characters")
+def _storable(subject: str) -> str:
+    """Return the subject as the column has it, whatever it consists of: it must be possible to erase anybody."""
+    if not subject:
+        raise UnprocessableError("the subject is empty: give the `user.id` of the entries")
+    try:
+        subject.encode()
+    except UnicodeEncodeError as cause:
+        raise UnprocessableError("the subject holds half of a surrogate pair") from cause
+    return subject_of(subject)

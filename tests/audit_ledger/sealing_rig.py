@@ -5,7 +5,8 @@ from typing import Any
 
 import asyncpg
 
-from audit_ledger.adapters.subject_key_file import SubjectKeyFile
+from audit_ledger.domain.canonical import payload_of
+from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.finding import Findings
 from audit_ledger.domain.sealing import KeyEncryptionKey
 from audit_ledger.service import Ledger
@@ -14,33 +15,12 @@ from audit_ledger.service.sealing import FieldSealer
 from audit_ledger.service.sealing_check import check_sealed_keys
 from audit_ledger.store.subject_keys import SubjectKeys
 from shared_kernel.context import RequestContext
-from shared_kernel.events import Event, Receipt, SealedEvent
+from shared_kernel.events import Event, Receipt
 from shared_kernel.principal import Principal, PrincipalKind
 from tests.audit_ledger.rig import Rig
 
 STEWARD = RequestContext(
     "request-of-erasure", principal=Principal("steward-1", "stella", PrincipalKind.PERSON), source_ip="192.0.2.99")
-
-
-class SealingLedger:
-    """Seals on the way in and opens on the way out."""
-
-    def __init__(self, ledger: Ledger, sealer: FieldSealer) -> None:
-        self.plain, self.sealer = ledger, sealer
-
-    async def record(self, event: Event) -> Receipt:
-        return await self.plain.record(await self.sealer.seal(event))
-
-    async def find(self, **criteria: Any) -> list[SealedEvent]:
-        return await self._opened(await self.plain.find(**criteria))
-
-    async def read(self, after: int, limit: int) -> list[SealedEvent]:
-        return await self._opened(await self.plain.read(after, limit))
-
-    async def _opened(self, found: list[SealedEvent]) -> list[SealedEvent]:
-        events = await self.sealer.opened([each.event for each in found])
-        return [SealedEvent(each.seq, each.recorded_at_us, event, each.entry_hash)
-                for each, event in zip(found, events, strict=True)]
 
 
 @dataclass(slots=True)
@@ -49,15 +29,16 @@ class SealingRig:
 
     rig: Rig
     kek: KeyEncryptionKey
+    keeping: type[SubjectKeys] = SubjectKeys
     keys: SubjectKeys = field(init=False)
     sealer: FieldSealer = field(init=False)
-    ledger: SealingLedger = field(init=False)
+    ledger: Ledger = field(init=False)
     erasure: Erasure = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keys = SubjectKeys(self.rig.writer_pool, self.rig.reader_pool, self.rig.signer.name)
+        self.keys = self.keeping(self.rig.writer_pool, self.rig.reader_pool, self.rig.signer.name)
         self.sealer = FieldSealer(self.keys, self.kek, self.rig.clock)
-        self.ledger = SealingLedger(self.rig.ledger(), self.sealer)
+        self.ledger = self.rig.ledger(patience_s=15.0, sealer=self.sealer)
         self.erasure = Erasure(self.keys, self.sealer, self.ledger, self.rig.clock)
 
     def beside(self) -> "SealingRig":
@@ -78,6 +59,10 @@ class SealingRig:
         """Read one event as a subscriber does."""
         return (await self.ledger.read(seq, 1))[0].event
 
+    async def forge(self, event: Event) -> Receipt:
+        """Append as somebody who has our code: past the sealer, by the sequencer."""
+        return await self.ledger._sequencer.append(payload_of(event), columns_of(event))
+
     async def attack(self, statement: str, *arguments: Any) -> None:
         """Run a statement as the superuser with the guards of the keys switched off."""
         connection = await asyncpg.connect(self.rig.url)
@@ -97,8 +82,3 @@ class SealingRig:
         async with self.rig.reader.snapshot() as snapshot:
             await check_sealed_keys(snapshot, self.keys, self.kek if with_kek else None, findings)
         return [(str(each.kind), each.seq, each.last_seq, each.detail) for each in findings.ordered()]
-
-
-def key_file(rig: Rig) -> SubjectKeyFile:
-    """Return the key file of the rig's home."""
-    return SubjectKeyFile(rig.folder._keys)  # noqa: SLF001 - the rig's home is known by its ledger's folder

@@ -22,9 +22,9 @@ KEK = KeyEncryptionKey(bytes(range(32)))
 @pytest.fixture
 async def desk(rig: Rig) -> AsyncIterator[SealingRig]:
     made = SealingRig(rig, KEK)
-    await made.ledger.plain.start()
+    await made.ledger.start()
     yield made
-    await made.ledger.plain.stop()
+    await made.ledger.stop()
 
 
 async def test_readers_get_the_event_that_was_recorded_and_the_database_does_not(desk: SealingRig) -> None:
@@ -34,7 +34,7 @@ async def test_readers_get_the_event_that_was_recorded_and_the_database_does_not
 
     assert await desk.event_at(receipt.seq) == event
     assert [each.event for each in await desk.ledger.find(subject="ada")] == [event]
-    payload = (await desk.ledger.plain.entry(receipt.seq)).payload
+    payload = (await desk.ledger.entry(receipt.seq)).payload
     assert [secret in payload for secret in (b"the person", b"192.0.2.7", b"Mozilla")] == [False] * 3
 
 
@@ -77,7 +77,7 @@ async def test_the_ledger_is_good_after_an_erasure(desk: SealingRig) -> None:
     await desk.seal("ada", "bob", "ada")
     await desk.erasure.erase("ada", reason="asked", context=STEWARD)
     await desk.seal("ada")
-    await desk.ledger.plain.publish_checkpoint()
+    await desk.ledger.publish_checkpoint()
 
     assert (await desk.rig.verify()).verdict is Verdict.GOOD
     assert await desk.check() == []
@@ -113,12 +113,23 @@ async def test_an_unknown_subject_is_no_success(desk: SealingRig) -> None:
 
 
 @pytest.mark.parametrize(("subject", "reason"), [
-    ("", "asked"), ("a" * 513, "asked"), ("a\0", "asked"), ("a\ud800", "asked"), ("ada", ""), ("ada", "  "),
+    ("", "asked"), ("a\ud800", "asked"), ("ada", ""), ("ada", "  "),
     ("ada", "line\nbreak"), ("ada", "x" * 501),
 ])
 async def test_what_cannot_be_a_subject_or_a_reason_is_refused(desk: SealingRig, subject: str, reason: str) -> None:
     with pytest.raises(UnprocessableError):
         await desk.erasure.erase(subject, reason=reason)
+
+
+@pytest.mark.parametrize("who", ["line\nbreak", "with\0nul", "x" * 600, "\u202e\u00e9", "' OR 1=1 --"])
+async def test_anybody_can_be_sealed_and_erased_whatever_their_id(desk: SealingRig, who: str) -> None:
+    [seq] = await desk.seal(who)
+    assert (await desk.event_at(seq))["user"]["name"] == f"{who} the person"
+
+    assert (await desk.erasure.erase(who, reason="asked")).entries == 1
+
+    assert (await desk.event_at(seq))["user"]["name"] == ERASED
+    assert await desk.check() == []
 
 
 async def test_somebody_may_erase_themselves(desk: SealingRig) -> None:
@@ -153,7 +164,7 @@ async def test_another_process_stops_reading_within_seconds(desk: SealingRig) ->
     await desk.erasure.erase("ada", reason="asked")
 
     async with asyncio.timeout(8):
-        while (await other.ledger.read(seq, 1))[0].event["user"]["name"] != ERASED:
+        while (await other.ledger.read(seq, 1))[0].event["user"]["name"] != ERASED:  # noqa: ASYNC110 - a cache grows old
             await asyncio.sleep(0.1)
 
 
@@ -187,7 +198,7 @@ async def test_two_processes_make_one_key(desk: SealingRig) -> None:
 
 
 async def test_few_keys_at_hand_seal_for_many(desk: SealingRig) -> None:
-    desk.sealer._capacity = 2  # noqa: SLF001 - small enough to overflow
+    desk.sealer._capacity = 2
     people = [f"person-{number % 5}" for number in range(20)]
 
     seqs = await desk.seal(*people)
@@ -207,13 +218,13 @@ async def test_with_another_home_s_key_nothing_is_sealed_and_nothing_is_called_e
 
 async def test_an_erasure_that_cannot_be_sealed_destroys_nothing(desk: SealingRig) -> None:
     [seq] = await desk.seal("ada")
-    await desk.ledger.plain.stop()
+    await desk.ledger.stop()
 
     with pytest.raises(Exception, match="not running"):
         await desk.erasure.erase("ada", reason="asked")
 
     assert (await desk.event_at(seq))["user"]["name"] == "ada the person"
-    await desk.ledger.plain.start()
+    await desk.ledger.start()
     assert len((await desk.erasure.erase("ada", reason="asked")).keys) == 1
     assert (await desk.event_at(seq))["user"]["name"] == ERASED
 
@@ -246,13 +257,13 @@ async def test_erasing_while_events_are_recorded_leaves_nothing_half(desk: Seali
 
 async def test_sealing_and_opening_survive_a_restart(desk: SealingRig) -> None:
     [seq] = await desk.seal("ada")
-    await desk.ledger.plain.stop()
+    await desk.ledger.stop()
     again = desk.beside()
-    await again.ledger.plain.start()
+    await again.ledger.start()
 
     assert await again.erasure.finish() == 0
     [later] = await again.seal("ada")
 
     assert (await again.event_at(seq))["user"] == (await again.event_at(later))["user"]
     assert len(await again.keys.of("ada")) == 1
-    await again.ledger.plain.stop()
+    await again.ledger.stop()
