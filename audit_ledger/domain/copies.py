@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from shared_kernel.errors import ConflictError, UnavailableError
+from shared_kernel.errors import ConflictError, NotFoundError, UnavailableError
 
 MAX_RANGES = 1_000
 PAST_ALL = 2**53 - 1
@@ -92,7 +92,7 @@ class UnprovenError(UnavailableError):
                          f"size {size}: nothing was copied; run `gridwarden ledger verify`")
 
 
-class UnknownCopyError(ConflictError):
+class UnknownCopyError(NotFoundError):
     """No copy of that name is configured."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:

@@ -9,25 +9,17 @@ an entry `copy_diverged`. What a crash left beyond the claim is added again, whi
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
 import structlog
 
 from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.copies import (
-    CopyDivergedError,
-    CopyDownError,
-    Difference,
-    Divergence,
-    UnprovenError,
-)
-from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
+from audit_ledger.domain.copies import CopyDivergedError, CopyDownError, Divergence
 from audit_ledger.domain.note import VerifierKey
 from audit_ledger.service import metrics
 from audit_ledger.service.mirror_port import Copy
 from audit_ledger.service.mirror_source import ProvenEntries
+from audit_ledger.service.mirror_status import State, Status, claim, refuse_more
 from audit_ledger.store.reader import LedgerReader
 from shared_kernel.clock import Clock
 from shared_kernel.errors import GridwardenError, NotFoundError, UnavailableError
@@ -56,40 +48,6 @@ class FollowedLedger(Protocol):
         """Return the newest events of that action."""
 
 
-class State(StrEnum):
-    """How a copy is."""
-
-    STARTING = "starting"
-    FOLLOWING = "following"
-    DOWN = "down"
-    DIVERGED = "diverged"
-    STOPPED = "stopped"
-    """It could follow; the ledger's own bytes do not verify, or cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A copy's state: it covers `size` of the `published` entries."""
-
-    name: str
-    state: State
-    size: int
-    published: int
-    reason: str | None = None
-    divergence: Divergence | None = None
-
-    @property
-    def backlog(self) -> int:
-        """How many published entries it lacks."""
-        return max(0, self.published - self.size)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON object."""
-        return {"name": self.name, "state": str(self.state), "size": self.size, "published": self.published,
-                "backlog": self.backlog, "reason": self.reason,
-                "divergence": self.divergence.to_json() if self.divergence else None}
-
-
 class Mirror:
     """Follows with one copy; `turn` is held while follower or repair change it, `wake` ends the follower's pause."""
 
@@ -109,7 +67,7 @@ class Mirror:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                await self._check_end()
+                await refuse_more(self.copy, (await self.source.checkpoint())[1])
                 while True:
                     await self._follow()
                     pause = _FIRST_PAUSE_S
@@ -133,26 +91,6 @@ class Mirror:
             self._reason = self._reason or cause.detail
         return Status(self.copy.name, self._state, self._size, self._published, self._reason or None, self._divergence)
 
-    async def claim(self, newest: Checkpoint) -> int:
-        """Return how many entries the copy rightly claims to have; CopyDivergedError when wrongly."""
-        note = await self.copy.note()
-        if note is None:
-            return 0
-        try:
-            claimed = self.source.opened(note)
-        except (MalformedNoteError, UntrustedNoteError) as cause:
-            raise self._diverged(Difference.DIFFERENT, 0, 0, f"its checkpoint is not ours: {cause.detail}") from cause
-        if claimed.size > newest.size:
-            raise self._diverged(Difference.EXTRA, newest.size, claimed.size - 1,
-                                 f"it has a checkpoint of {claimed.size} entries, the newest is of {newest.size}")
-        root = await self.source.root(claimed.size)
-        if not root:
-            raise UnprovenError(0, claimed.size, newest.size)
-        if root != claimed.root:
-            raise self._diverged(Difference.DIFFERENT, 0, max(claimed.size - 1, 0),
-                                 f"its checkpoint of size {claimed.size} has another root")
-        return claimed.size
-
     async def _rest(self, pause_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), pause_s)
@@ -163,7 +101,7 @@ class Mirror:
         await self._ledger.wait_published(self._size if self._state is State.FOLLOWING else -1)
         async with self.turn:
             _, newest = await self.source.checkpoint()
-            size = await self.claim(newest)
+            size = await claim(self.copy, self.source, newest)
             if size < self._size:
                 log.warning("copy_went_back", copy=self.copy.name, size=size, was=self._size)
             self._size = size
@@ -182,13 +120,6 @@ class Mirror:
             await self.copy.add(await self.source.entries(start, min(start + PAGE, target.size), target))
         await self.copy.publish(note, target)
         self._size = target.size
-
-    async def _check_end(self) -> None:
-        """A crash leaves entries of ours beyond the claim; nothing of ours lies beyond the newest checkpoint."""
-        end = await self.copy.end()
-        _, newest = await self.source.checkpoint()
-        if end > newest.size:
-            raise self._diverged(Difference.EXTRA, newest.size, end - 1, "it holds more than was ever published")
 
     def _measure(self, newest: Checkpoint) -> None:
         self._published = max(newest.size, self._size)
@@ -228,9 +159,6 @@ class Mirror:
         ours = [each for each in said if _of_ledger(each.event).get("copy") == self.copy.name]
         last = max(ours, key=lambda each: each.seq, default=None)
         return last is not None and _of_ledger(last.event).get("divergence") == divergence.to_json()
-
-    def _diverged(self, kind: Difference, seq: int, last_seq: int, what: str) -> CopyDivergedError:
-        return CopyDivergedError(self.copy.name, Divergence(kind, seq, last_seq), what)
 
 
 def _of_ledger(event: Event) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from audit_ledger.domain.copies import CopyDivergedError, Difference, Divergence
 from audit_ledger.domain.head import Entry
 from audit_ledger.service.mirror import PAGE, Mirror
 from audit_ledger.service.mirror_diff import diff
+from audit_ledger.service.mirror_status import claim
 from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext
 from shared_kernel.events import Recorder, security_event
@@ -89,7 +90,7 @@ async def _all_differences(mirror: Mirror, upto: Checkpoint) -> tuple[Divergence
     """Return what differs, a wrong claim among it."""
     found = await diff(mirror.copy, mirror.source, upto)
     try:
-        size = await mirror.claim(upto)
+        size = await claim(mirror.copy, mirror.source, upto)
     except CopyDivergedError as cause:
         return (*found, cause.divergence)
     if size < upto.size and not found:

@@ -10,9 +10,10 @@ from typing import Any
 from audit_ledger.adapters.mongo_mirror import MongoMirror
 from audit_ledger.adapters.tile_folder import TileFolder
 from audit_ledger.service import Ledger
-from audit_ledger.service.mirror import Mirror, State
+from audit_ledger.service.mirror import Mirror
 from audit_ledger.service.mirror_check import CopyReport, verify_copy
 from audit_ledger.service.mirror_port import Copy
+from audit_ledger.service.mirror_status import State
 from tests.audit_ledger.rig import Rig
 
 BIG = "x" * 60_000

@@ -20,9 +20,10 @@ from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.tiles import entries_in, hashes_in
 from audit_ledger.service import Ledger
 from audit_ledger.service.ledger import readable
-from audit_ledger.service.mirror import Mirror, State
+from audit_ledger.service.mirror import Mirror
 from audit_ledger.service.mirror_port import Copy
 from audit_ledger.service.mirror_repair import ranges_of, repair
+from audit_ledger.service.mirror_status import State
 from shared_kernel.errors import UnavailableError
 from tests.audit_ledger.copies import BIG, Fleet, caught_up, found, until
 from tests.audit_ledger.rig import opened
