@@ -6,7 +6,7 @@ the way to a personal field are copied; emptied they stay where they are, so tha
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit_ledger.domain.columns import MAX_CHARACTERS
 from shared_kernel.events import Event
@@ -16,7 +16,6 @@ ERASED = "[erased]"
 
 _PERSON = ("email", "full_name", "name")
 _PLACE = ("address", "geo", "ip", "mac")
-_NOTHING: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,7 @@ _PLAN = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """The personal fields of one party, as dotted paths."""
 
     subject: str
@@ -61,61 +59,64 @@ def shares_of(event: Event) -> list[Share]:
     """Return whose fields the event carries; nothing for parties without an id or without personal fields."""
     found = []
     for place, sections in _PLAN:
-        subject = _at(event, place).get("id")
+        party = _at(event, place)
+        subject = party.get("id") if party else None
         if not isinstance(subject, str) or not subject:
             continue
-        fields = tuple(path for section, names in sections if (held := _at(event, section))
-                       for name, path in names if name in held)
+        fields: list[str] = []
+        for section, names in sections:
+            if held := _at(event, section):
+                fields += [path for name, path in names if name in held]
         if fields:
-            found.append(Share(subject_of(subject), fields, len(place) == 1))
+            found.append(Share(subject_of(subject), tuple(fields), len(place) == 1))
     return found
 
 
 def subject_of(user_id: str) -> str:
     """Return an id as PostgreSQL's text can hold it: the same as in the entry's column `subject`."""
-    return user_id.replace("\0", "\ufffd")[:MAX_CHARACTERS]
+    if len(user_id) > MAX_CHARACTERS or "\0" in user_id:
+        return user_id.replace("\0", "\ufffd")[:MAX_CHARACTERS]
+    return user_id
 
 
 def without(event: Event, fields: Iterable[str]) -> tuple[Event, dict[str, Any]]:
     """Return a copy of the event without these fields, and their values by path."""
-    bare, taken = dict(event), {}
-    copied: dict[tuple[str, ...], Event] = {}
+    bare = dict(event)
+    taken = {}
     for path in fields:
         steps = PATHS[path]
-        taken[path] = _copied(bare, steps[:-1], copied).pop(steps[-1])
+        taken[path] = _copied(bare, steps).pop(steps[-1])
     return bare, taken
 
 
 def restored(event: Event, values: Mapping[str, Any]) -> Event:
     """Return a copy of the event with the values at their places; KeyError when there is no such place, or no room."""
     whole = dict(event)
-    copied: dict[tuple[str, ...], Event] = {}
     for path, value in values.items():
         steps = PATHS[path]
-        section = _copied(whole, steps[:-1], copied)
+        section = _copied(whole, steps)
         if steps[-1] in section:
             raise KeyError(path)
         section[steps[-1]] = value
     return whole
 
 
-def _copied(top: Event, section: tuple[str, ...], copied: dict[tuple[str, ...], Event]) -> Event:
-    """Return a section of `top` that is already its own copy, or make it so."""
-    found = copied.get(section)
-    if found is None:
-        parent = _copied(top, section[:-1], copied) if len(section) > 1 else top
-        present = parent[section[-1]]
+def _copied(section: dict[str, Any], steps: tuple[str, ...]) -> dict[str, Any]:
+    """Replace the objects on the way by copies and return the last of them; KeyError when one is none."""
+    for step in steps[:-1]:
+        present = section[step]
         if type(present) is not dict:
-            raise KeyError(section)
-        found = parent[section[-1]] = copied[section] = dict(present)
-    return found
+            raise KeyError(step)
+        section[step] = dict(present)
+        section = section[step]
+    return section
 
 
-def _at(event: Event, section: tuple[str, ...]) -> dict[str, Any]:
+def _at(event: Event, section: tuple[str, ...]) -> dict[str, Any] | None:
     found = event
     for step in section:
         held = found.get(step)
         if type(held) is not dict:
-            return _NOTHING
+            return None
         found = held
     return found
