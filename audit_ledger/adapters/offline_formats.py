@@ -17,16 +17,18 @@ from typing import Any, NamedTuple
 
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ROOT_OF_MINUS_1 = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)
-Point = tuple[int, int]
+Point = tuple[int, int, int, int]  # x, y, z, t: extended coordinates, x/z and y/z are the affine ones
 
 
 def add_points(p: Point, q: Point) -> Point:
-    t = D * p[0] * p[1] * q[0] * q[1]
-    return ((p[0] * q[1] + p[1] * q[0]) * pow(1 + t, -1, P) % P, (p[1] * q[1] + p[0] * q[0]) * pow(1 - t, -1, P) % P)
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
 
 
 def multiply(scalar: int, point: Point) -> Point:
-    found = (0, 1)
+    found: Point = (0, 1, 1, 0)
     for bit in f"{scalar:b}":
         found = add_points(found, found)
         found = add_points(found, point) if bit == "1" else found
@@ -39,10 +41,10 @@ def decode_point(raw: bytes) -> Point:
     u, v = (y * y - 1) % P, (D * y * y + 1) % P
     x = u * pow(v, 3, P) * pow(u * pow(v, 7, P), (P - 5) // 8, P) % P
     x = x * ROOT_OF_MINUS_1 % P if v * x * x % P == -u % P else x
-    point = (x if x & 1 == sign else P - x, y)
-    if len(raw) != 32 or y >= P or v * x * x % P != u or multiply(8, point) == (0, 1):
+    x = x if x & 1 == sign else P - x
+    if len(raw) != 32 or y >= P or v * x * x % P != u or multiply(8, (x, y, 1, x * y % P))[0] == 0:
         raise ValueError("the Ed25519 key is no canonical point of the curve, or of small order, so anybody could sign")
-    return point
+    return x, y, 1, x * y % P
 
 
 BASE = decode_point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
@@ -54,8 +56,9 @@ def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
     if len(signature) != 64 or s >= L:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
-    x, y = decode_point(key)
-    x, y = add_points(multiply(s, BASE), multiply(k, (P - x, y)))
+    x, y, z, t = decode_point(key)
+    x, y, z, _ = add_points(multiply(s, BASE), multiply(k, (P - x, y, z, P - t)))
+    x, y = x * pow(z, -1, P) % P, y * pow(z, -1, P) % P
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 

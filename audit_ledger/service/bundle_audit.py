@@ -26,7 +26,7 @@ from audit_ledger.domain.bundle import (
     single_name,
 )
 from audit_ledger.domain.columns import columns_of
-from audit_ledger.domain.entry import GENESIS, leaf_data_of
+from audit_ledger.domain.entry import GENESIS, LeafData, leaf_data_of
 from audit_ledger.domain.errors import MalformedNoteError, UncheckableError, UntrustedNoteError
 from audit_ledger.domain.finding import Finding, Findings, Kind, Mode, Verdict
 from audit_ledger.domain.merkle import Frontier, leaf_hash
@@ -144,14 +144,14 @@ class BundleAuditor:
         held, (progress, look) = bundle.manifest, told
         anchors = [Anchor(size, each.checkpoint.root, is_outside=True) for size, each in run.good.items()
                    if held.first <= size <= held.until]
-        tree = TreeCheck(frontier, anchors, run.findings)
+        tree, leaf_data = TreeCheck(frontier, anchors, run.findings), leaf_data_of(held.stream)
         walk: Walk | None = None
         page: list[tuple[Any, ...]] = []
         for record, entry_hash in _hashed(_in_place(bundle, run), held.until, held.head):
             if walk is None:
                 walk = Walk(held.stream, since=held.first, tree=tree, findings=run.findings,
                             previous=record.previous if held.first else GENESIS)
-            page.append(self._row(record, entry_hash, run))
+            page.append(self._row(record, entry_hash, leaf_data, run))
             look(record)
             if len(page) == _PAGE:
                 walk.feed(page)
@@ -168,9 +168,11 @@ class BundleAuditor:
             run.find(Kind.TRUNCATED, position, held.until - 1, "the last entries are not in the bundle")
         return tree
 
-    def _row(self, record: Record, entry_hash: bytes, run: _Run) -> tuple[Any, ...]:
-        """Return the row a database would have held."""
+    def _row(self, record: Record, entry_hash: bytes, leaf_data: LeafData, run: _Run) -> tuple[Any, ...]:
+        """Return the row a database would have held; its leaf data is what the row makes, or the header was changed."""
         seq, at = record.numbers
+        if record.leaf_data != leaf_data(record.previous, seq, at, record.payload):
+            run.find(Kind.EDITED, seq, seq, "the header is not that of this payload and this log")
         try:
             event = orjson.loads(record.payload)
         except orjson.JSONDecodeError:

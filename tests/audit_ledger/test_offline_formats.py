@@ -291,8 +291,8 @@ def test_the_verifier_runs_on_python_3_9(tmp_path: Path) -> None:
     path = tmp_path / "verify.py"
     path.write_text(verifier_source())
 
-    done = subprocess.run([str(Path(sys.executable).with_name("vermin")), "-t=3.9-", "--no-tips", str(path)], check=False,
-                          capture_output=True, text=True)
+    vermin = str(Path(sys.executable).with_name("vermin"))
+    done = subprocess.run([vermin, "-t=3.9-", "--no-tips", str(path)], check=False, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout
     assert len(verifier_source().splitlines()) < 620

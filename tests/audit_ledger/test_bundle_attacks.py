@@ -1,0 +1,388 @@
+"""Bundles that somebody unfair has made: both verifiers find the same, and none of it is ever good."""
+
+import json
+import struct
+import zipfile
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit_ledger.domain.canonical import canonical
+from audit_ledger.domain.checkpoint import Checkpoint
+from audit_ledger.domain.cosignature import Cosigner
+from audit_ledger.domain.entry import leaf_data_of
+from audit_ledger.domain.merkle import Frontier
+from audit_ledger.domain.note import NoteSigner
+from tests.audit_ledger.bundles import Judge, Members, exported, offline, policy_of, rewritten
+from tests.audit_ledger.rig import Rig, filled
+
+ENTRIES = f"entries/{0:019}.bin"
+NOTE = f"checkpoints/{20:019}.note"
+OTHER = NoteSigner("gridwarden/00000000", bytes(32))
+
+
+def split(chunk: bytes) -> list[bytes]:
+    """Return the leaf data of each record."""
+    leaves, at = [], 0
+    while at < len(chunk):
+        length = int.from_bytes(chunk[at:at + 2], "big")
+        leaves.append(chunk[at + 2:at + 2 + length])
+        at += 2 + length
+    return leaves
+
+
+def joined(leaves: list[bytes]) -> bytes:
+    """Return the records."""
+    return b"".join(struct.pack(">H", len(leaf)) + leaf for leaf in leaves)
+
+
+def on_entries(change: Callable[[list[bytes]], object]) -> Callable[[Members], None]:
+    """Change the list of entries."""
+    def attack(members: Members) -> None:
+        leaves = split(members[ENTRIES])
+        change(leaves)
+        members[ENTRIES] = joined(leaves)
+    return attack
+
+
+def on_manifest(**changes: Any) -> Callable[[Members], None]:
+    """Change what the manifest says; a function changes what is there."""
+    def attack(members: Members) -> None:
+        value = json.loads(members["manifest.json"])
+        for name, change in changes.items():
+            value[name] = change(value.get(name)) if callable(change) else change
+        members["manifest.json"] = canonical(value)
+    return attack
+
+
+def edit(place: int) -> Callable[[list[bytes]], None]:
+    """Change a word in one payload."""
+    def change(leaves: list[bytes]) -> None:
+        leaves[place] = leaves[place].replace(b"meter_readings", b"meter_writings")
+    return change
+
+
+def swap(leaves: list[bytes]) -> None:
+    leaves[5], leaves[6] = leaves[6], leaves[5]
+
+
+def other_form(leaves: list[bytes]) -> None:
+    leaves[5] = leaves[5].replace(b'{"@timestamp"', b'{ "@timestamp"')
+
+
+def rechain(leaves: list[bytes], stream: str, start: int, change: Callable[[bytes], bytes]) -> None:
+    """Edit one entry and recompute everything after it, as an insider would."""
+    make, at = leaf_data_of(stream), 34 + len(stream)
+    leaves[start] = _with(make, stream, leaves[start], leaves[start][:32], change(leaves[start][at + 20:]))
+    for place in range(start + 1, len(leaves)):
+        previous = sha256(b"\0" + leaves[place - 1]).digest()
+        leaves[place] = _with(make, stream, leaves[place], previous, leaves[place][at + 20:])
+
+
+def _with(make: Any, stream: str, leaf: bytes, previous: bytes, payload: bytes) -> bytes:
+    seq, at_us, _ = struct.unpack_from(">qqI", leaf, 34 + len(stream))
+    result: bytes = make(previous, seq, at_us, payload)
+    return result
+
+
+ATTACKS: dict[str, tuple[Callable[[Members], Any], int, list[str]]] = {
+    "an edited payload": (on_entries(edit(7)), 4, ["edited"]),
+    "the last entry edited": (on_entries(edit(19)), 4, ["edited"]),
+    "the first entry edited": (on_entries(edit(1)), 4, ["edited"]),
+    "an entry removed": (on_entries(lambda leaves: leaves.pop(9)), 4, ["missing"]),
+    "the last entry removed": (on_entries(lambda leaves: leaves.pop()), 4, ["missing"]),
+    "an entry twice": (on_entries(lambda leaves: leaves.insert(6, leaves[5])), 4, ["duplicate"]),
+    "two entries swapped": (on_entries(swap), 4, ["duplicate", "missing"]),
+    "the same JSON in other bytes": (on_entries(other_form), 4, ["edited"]),
+    "all entries removed": (on_entries(list.clear), 4, ["missing"]),
+    "the chunk removed": (lambda members: members.pop(ENTRIES), 4, ["missing"]),
+    "the chunk cut short": (lambda members: members.update({ENTRIES: members[ENTRIES][:2_000]}), 4, []),
+    "bytes after the last entry": (lambda members: members.update({ENTRIES: members[ENTRIES] + b"\0"}), 4, []),
+    "the checkpoint removed": (lambda members: members.pop(NOTE), 4, ["checkpoint_signature"]),
+    "the signature removed": (
+        lambda members: members.update({NOTE: members[NOTE].split(b"\xe2\x80\x94")[0]}), 4, ["checkpoint_signature"]),
+    "a member that does not belong": (lambda members: members.update({"../../etc/passwd": b"x"}), 4, ["extra"]),
+    "an absolute path": (lambda members: members.update({"/tmp/x": b"x"}), 4, ["extra"]),  # noqa: S108 - a name in a zip
+    "an earlier checkpoint passed off as the last": (on_manifest(checkpoints=[10]), 5, []),
+    "a right node that is not there": (on_manifest(right=["00" * 32]), 5, []),
+    "a wrong head": (on_manifest(head="00" * 32), 4, ["checkpoint_mismatch", "edited"]),
+    "a size beyond the checkpoint": (on_manifest(checkpoints=[21]), 5, []),
+    "another stream": (on_manifest(stream="gridwarden/00000000"), 4, []),
+    "another format": (on_manifest(format="gridwarden-ledger-bundle/2"), 5, []),
+    "an unknown part": (on_manifest(more=lambda _: 1), 5, []),
+    "true for one": (on_manifest(**{"from": False}), 5, []),
+    "a manifest in another form": (
+        lambda members: members.update({"manifest.json": members["manifest.json"] + b" "}), 5, []),
+    "no manifest": (lambda members: members.pop("manifest.json"), 5, []),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_no_change_passes(rig: Rig, tmp_path: Path, name: str) -> None:
+    change, code, kinds = ATTACKS[name]
+    await filled(rig)
+    bundle = await exported(rig, tmp_path / "all.zip")
+
+    found, named = Judge(rig, policy_of(rig, tmp_path))(rewritten(bundle, "bad.zip", change))
+
+    assert found == code
+    assert named == kinds or not kinds
+
+
+async def test_a_finding_names_its_place_and_what_still_holds(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    bad = rewritten(await exported(rig, tmp_path / "all.zip"), "bad.zip", on_entries(edit(7)))
+
+    code, report = offline(bad, policy_of(rig, tmp_path))
+
+    assert (code, report["others_hold"]) == (4, True)
+    assert [(found["kind"], found["seq"], found["last_seq"]) for found in report["findings"]] == [("edited", 7, 7)]
+
+
+async def test_an_insider_who_recomputes_the_chain_meets_the_signed_root(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+
+    def attack(members: Members) -> None:
+        leaves = split(members[ENTRIES])
+        rechain(leaves, rig.signer.name, 7, lambda payload: payload.replace(b"user-", b"luser-"))
+        members[ENTRIES] = joined(leaves)
+        on_manifest(head=sha256(b"\0" + leaves[-1]).hexdigest())(members)
+
+    assert Judge(rig, policy_of(rig, tmp_path))(
+        rewritten(await exported(rig, tmp_path / "all.zip"), "bad.zip", attack)) == (4, ["checkpoint_mismatch"])
+
+
+async def test_a_rewrite_under_the_attackers_own_key_is_not_signed(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    own = NoteSigner(rig.signer.name, bytes(range(32)))
+
+    def attack(members: Members) -> None:
+        leaves = split(members[ENTRIES])
+        rechain(leaves, rig.signer.name, 7, lambda payload: payload.replace(b"user-", b"luser-"))
+        members[ENTRIES] = joined(leaves)
+        tree = Frontier()
+        tree.extend([sha256(b"\0" + leaf).digest() for leaf in leaves])
+        members[NOTE] = Checkpoint(rig.signer.name, 20, tree.root).signed_by(own)
+        on_manifest(head=sha256(b"\0" + leaves[-1]).hexdigest())(members)
+
+    assert Judge(rig, policy_of(rig, tmp_path))(
+        rewritten(await exported(rig, tmp_path / "all.zip"), "bad.zip", attack)) == (4, ["checkpoint_signature"])
+
+
+async def test_a_checkpoint_of_another_origin_counts_for_nothing_even_if_its_log_is_known(
+    rig: Rig, tmp_path: Path,
+) -> None:
+    await filled(rig)
+
+    def attack(members: Members) -> None:
+        root = members[NOTE].split(b"\n")[2]
+        members[NOTE] = OTHER.sign(f"{OTHER.name}\n20\n{root.decode()}\n").encode()
+
+    policy = policy_of(rig, tmp_path, f"log {OTHER.verifier}")
+
+    assert Judge(rig, policy)(rewritten(await exported(rig, tmp_path / "all.zip"), "bad.zip", attack)) == (
+        4, ["checkpoint_signature"])
+
+
+async def test_a_forged_cosignature_is_tampering_not_absence(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    witness, thief = (Cosigner(NoteSigner("witness.example", bytes((seed,)) * 32)) for seed in (1, 2))
+
+    def attack(members: Members) -> None:
+        text = members[NOTE].decode().rpartition("\n\n")[0] + "\n"
+        raw = b64decode(thief.cosign(text, 1_795_000_000).split()[2])
+        forged = b64encode(witness.verifier.key_id + raw[4:]).decode()
+        members[NOTE] += f"\u2014 witness.example {forged}\n".encode()
+
+    policy = policy_of(rig, tmp_path, f"witness w {witness.verifier}", quorum="w")
+
+    assert Judge(rig, policy)(rewritten(await exported(rig, tmp_path / "all.zip"), "bad.zip", attack)) == (
+        4, ["checkpoint_signature"])
+
+
+async def test_keys_in_the_bundle_are_not_asked(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    bundle = await exported(rig, tmp_path / "all.zip")
+    policy = tmp_path / "policy"
+    policy.write_text(f"log {OTHER.verifier}\nquorum none\n")
+
+    found = Judge(rig, policy)(rewritten(bundle, "bad.zip", lambda members: members.update(
+        {"policy": f"log {rig.signer.verifier}\nquorum none\n".encode()})))
+
+    assert found == (4, ["checkpoint_signature", "extra"])
+
+
+@pytest.mark.parametrize("change", [
+    lambda path: path[:-32], lambda path: path + bytes(32), lambda path: path[32:64] + path[:32] + path[64:],
+    lambda path: path[:-1], lambda _path: b"", lambda path: bytes(32) + path[32:],
+])
+async def test_no_other_inclusion_proof_serves(rig: Rig, tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    await filled(rig)
+    bundle = await exported(rig, tmp_path / "one.zip", singles=(7,))
+    name = f"single/{7:019}.path"
+
+    bad = rewritten(bundle, "bad.zip", lambda members: members.update({name: change(members[name])}))
+
+    assert Judge(rig, policy_of(rig, tmp_path))(bad) == (4, ["tree_mismatch"])
+
+
+async def test_a_single_entry_edited_or_of_another_place_is_not_proven(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    bundle, judge = await exported(rig, tmp_path / "two.zip", singles=(7, 8)), Judge(rig, policy_of(rig, tmp_path))
+    seven, eight = (f"single/{seq:019}.bin" for seq in (7, 8))
+
+    edited = rewritten(bundle, "edited.zip", lambda members: members.update(
+        {seven: members[seven].replace(b"user-", b"yser-")}))
+    swapped = rewritten(bundle, "swapped.zip", lambda members: members.update(
+        {seven: members[eight], eight: members[seven]}))
+
+    assert [judge(bad) for bad in (edited, swapped)] == [(4, ["tree_mismatch"])] * 2
+
+
+@pytest.mark.parametrize("part", ["left", "right", "consistency"])
+async def test_every_node_beside_the_entries_matters(rig: Rig, tmp_path: Path, part: str) -> None:
+    await filled(rig)
+    bundle = await exported(rig, tmp_path / "part.zip", since=11, until=15)
+    flip = (lambda held: ["00" * 32, *held[1:]]) if part != "consistency" else (
+        lambda held: [["00" * 32, *held[0][1:]]])
+
+    bad = rewritten(bundle, "bad.zip", on_manifest(**{part: flip}))
+
+    assert Judge(rig, policy_of(rig, tmp_path))(bad) == (4, ["checkpoint_mismatch"])
+
+
+def zipped(path: Path, *members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    """Write members one after the other, doubled names included."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+async def test_two_members_of_one_name_are_told(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    bundle = await exported(rig, tmp_path / "all.zip")
+    with zipfile.ZipFile(bundle) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    edited = [(name, content.replace(b"meter_readings", b"meter_writings")) for name, content in members
+              if name == ENTRIES]
+
+    assert Judge(rig, policy_of(rig, tmp_path))(zipped(tmp_path / "bad.zip", *edited, *members))[0] == 4
+
+
+async def test_bombs_cost_nothing(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    bundle, judge = await exported(rig, tmp_path / "all.zip"), Judge(rig, policy_of(rig, tmp_path))
+    bomb = bytes(200_000_000)
+    manifest = zipped(tmp_path / "manifest.zip", ("manifest.json", bomb))
+    entries = rewritten(bundle, "entries.zip", lambda members: members.update({ENTRIES: bomb}))
+    note = rewritten(bundle, "note.zip", lambda members: members.update({NOTE: bomb}))
+    readme = rewritten(bundle, "readme.zip", lambda members: members.update({"README.txt": bomb}))
+
+    assert [judge(bad)[0] for bad in (manifest, entries, note, readme)] == [5, 4, 4, 0]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+async def test_only_plain_compression_is_read(rig: Rig, tmp_path: Path, method: int) -> None:
+    await filled(rig)
+    with zipfile.ZipFile(await exported(rig, tmp_path / "all.zip")) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+
+    assert Judge(rig, policy_of(rig, tmp_path))(zipped(tmp_path / "bad.zip", *members, method=method)) == (5, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\5\6" + bytes(18), b"not a zip" * 100])
+async def test_what_is_no_bundle_cannot_be_checked(rig: Rig, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "none.zip").write_bytes(content)
+
+    assert Judge(rig, policy_of(rig, tmp_path))(tmp_path / "none.zip") == (5, [])
+    assert offline(tmp_path / "none.zip", policy_of(rig, tmp_path))[0] == 5
+
+
+async def test_a_file_that_is_not_there_cannot_be_checked(rig: Rig, tmp_path: Path) -> None:
+    assert Judge(rig, policy_of(rig, tmp_path))(tmp_path / "none.zip") == (5, [])
+
+
+async def test_a_bundle_cut_anywhere_is_never_good(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    whole = (await exported(rig, tmp_path / "all.zip")).read_bytes()
+    judge = Judge(rig, policy_of(rig, tmp_path))
+    bad = tmp_path / "bad.zip"
+    for end in range(0, len(whole), 397):
+        bad.write_bytes(whole[:end])
+        assert judge(bad)[0] in {4, 5}
+
+
+async def test_a_flipped_bit_anywhere_gives_one_verdict_of_two_verifiers(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    whole = (await exported(rig, tmp_path / "all.zip", since=3, until=18, singles=(1,))).read_bytes()
+    judge, bad = Judge(rig, policy_of(rig, tmp_path)), tmp_path / "bad.zip"
+    verdicts = []
+    for place in range(0, len(whole), max(1, len(whole) // 400)):
+        bad.write_bytes(whole[:place] + bytes((whole[place] ^ 1 << place % 8,)) + whole[place + 1:])
+        verdicts.append(judge(bad)[0])
+
+    assert len(verdicts) >= 400
+    assert {4, 5} <= set(verdicts) <= {0, 4, 5}
+
+
+async def test_a_flipped_bit_in_what_is_evidence_is_never_good(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    bundle = await exported(rig, tmp_path / "all.zip", since=3, until=18, singles=(1,))
+    judge = Judge(rig, policy_of(rig, tmp_path))
+    good = []
+    with zipfile.ZipFile(bundle) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for name in set(members) - {"README.txt", "verify.py"}:
+        for place in range(0, len(members[name]), max(1, len(members[name]) // 25)):
+            content = bytearray(members[name])
+            content[place] ^= 1 << place % 8
+            bad = zipped(tmp_path / "bad.zip", *(members | {name: bytes(content)}).items(), method=zipfile.ZIP_STORED)
+            if judge(bad)[0] not in {4, 5}:
+                good.append((name, place))
+
+    assert good == []
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_mutated_entries_give_one_verdict_of_two_verifiers(rig: Rig, tmp_path: Path, data: st.DataObject) -> None:
+    bundle = tmp_path / "all.zip"
+    if not bundle.exists():
+        await filled(rig)
+        await exported(rig, bundle)
+    place, other = (data.draw(st.integers(0, 19)) for _ in range(2))
+
+    def at_random(leaves: list[bytes]) -> None:
+        action = data.draw(st.sampled_from(("flip", "drop", "copy", "swap", "move")))
+        if action == "flip":
+            at = data.draw(st.integers(0, len(leaves[place]) - 1))
+            leaf = bytearray(leaves[place])
+            leaf[at] ^= 1 << data.draw(st.integers(0, 7))
+            leaves[place] = bytes(leaf)
+        elif action == "drop":
+            del leaves[min(place, other):max(place, other)]
+        elif action == "copy":
+            leaves[place] = leaves[other]
+        elif action == "swap":
+            leaves[place], leaves[other] = leaves[other], leaves[place]
+        else:
+            leaves.insert(other, leaves.pop(place))
+
+    bad = rewritten(bundle, "bad.zip", on_entries(at_random))
+    found = Judge(rig, policy_of(rig, tmp_path))(bad)[0]
+
+    assert found == (0 if _same(bundle, bad) else 4)
+
+
+def _same(one: Path, two: Path) -> bool:
+    with zipfile.ZipFile(one) as first, zipfile.ZipFile(two) as second:
+        return zlib.crc32(first.read(ENTRIES)) == zlib.crc32(second.read(ENTRIES))
