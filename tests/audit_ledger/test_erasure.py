@@ -1,7 +1,7 @@
 """Erasing somebody: their fields are gone for good, the entries and the chain stay, an entry says so, and only that."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -10,9 +10,12 @@ from audit_ledger.domain.errors import LedgerDownError, RefusedEventError
 from audit_ledger.domain.finding import Verdict
 from audit_ledger.domain.personal import ERASED
 from audit_ledger.domain.sealing import UNKNOWN, KeyEncryptionKey
-from audit_ledger.service.erasure import UnknownSubjectError
+from audit_ledger.service import Ledger
+from audit_ledger.service.erasure import Erasure, UnfinishedErasureError, UnknownSubjectError
 from audit_ledger.service.sealing import DESTROYED
+from audit_ledger.store.subject_keys import SubjectKeys
 from shared_kernel.errors import UnprocessableError
+from shared_kernel.events import Event, Receipt
 from tests.audit_ledger.rig import Rig
 from tests.audit_ledger.sealing_rig import STEWARD, SealingRig
 
@@ -253,6 +256,91 @@ async def test_erasing_while_events_are_recorded_leaves_nothing_half(desk: Seali
     assert len(erasures) == 8
     assert all(name == (ERASED if each.seq < max(erasures) else "ada the person")
                for each, name in zip(found, names, strict=True))
+
+
+async def test_an_event_that_waits_for_its_key_never_gets_one_that_is_being_erased(desk: SealingRig) -> None:
+    await desk.seal("ada")
+    [old] = await desk.keys.of("ada")
+    cold = desk.beside().sealer
+    waiting = [asyncio.create_task(cold.seal(desk.event("ada"))) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    cold.retire([old.commitment], "ada")
+
+    keys = {each["grid"]["sealed"]["key"] for each in await asyncio.gather(*waiting, cold.seal(desk.event("ada")))}
+    assert (len(keys), old.commitment in keys) == (1, False)
+
+
+class StuckKeys(SubjectKeys):
+    """The database goes away after the entry, once."""
+
+    is_stuck = True
+
+    async def destroy(self, commitments: Sequence[str], at_us: int) -> int:
+        if self.is_stuck:
+            self.is_stuck = False
+            raise LedgerDownError("ConnectionError")
+        return await super().destroy(commitments, at_us)
+
+
+async def test_an_erasure_that_is_sealed_and_not_done_says_so_and_can_be_repeated(rig: Rig) -> None:
+    desk = SealingRig(rig, KEK, StuckKeys)
+    await desk.ledger.start()
+    [seq] = await desk.seal("ada")
+
+    with pytest.raises(UnfinishedErasureError, match="repeat the request"):
+        await desk.erasure.erase("ada", reason="asked")
+
+    assert (await desk.event_at(seq))["user"]["name"] == ERASED
+    assert await desk.check() == [("not_erased", 2, 2)]
+    [later] = await desk.seal("ada")
+    assert len((await desk.erasure.erase("ada", reason="asked")).keys) == 2
+    assert (await desk.event_at(later))["user"]["name"] == ERASED
+    assert await desk.check() == []
+    await desk.ledger.stop()
+
+
+class Forgetful:
+    """A ledger that seals and whose answer is lost."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.find = ledger.find
+        self._ledger = ledger
+
+    async def record(self, event: Event) -> Receipt:
+        await self._ledger.record(event)
+        raise LedgerDownError("TimeoutError")
+
+
+async def test_after_a_lost_answer_no_entry_uses_the_key_that_may_be_erased(desk: SealingRig) -> None:
+    [before] = await desk.seal("ada")
+    with pytest.raises(LedgerDownError):
+        await Erasure(desk.keys, desk.sealer, Forgetful(desk.ledger), desk.rig.clock).erase("ada", reason="asked")
+
+    [after] = await desk.seal("ada")
+    left = await desk.beside().erasure.finish()
+
+    assert left == 1
+    assert await desk.check() == []
+    names = [(await desk.beside().event_at(seq))["user"]["name"] for seq in (before, after)]
+    assert names == [ERASED, "ada the person"]
+
+
+async def test_whoever_takes_the_lead_completes_what_was_begun_and_forgets_what_it_knew(desk: SealingRig) -> None:
+    """The one that stood by has Ada's key at hand when the other erases her."""
+    standby = desk.beside()
+    await desk.seal("ada")
+    await standby.sealer.seal(desk.event("ada"))
+    await desk.erasure.erase("ada", reason="asked")
+    await desk.ledger.stop()
+
+    standby.ledger.before_leading(standby.erasure.finish)
+    await standby.ledger.start()
+    [seq] = await standby.seal("ada")
+
+    assert (await standby.event_at(seq))["user"]["name"] == "ada the person"
+    assert await standby.check() == []
+    await standby.ledger.stop()
 
 
 async def test_sealing_and_opening_survive_a_restart(desk: SealingRig) -> None:
