@@ -176,8 +176,9 @@ class MongoMirror:
 
     async def _refuse_others(self, wanted: Sequence[dict[str, Any]]) -> None:
         """Compare documents whose `_id` was taken with those that took it."""
-        ids = [document["_id"] for document in wanted]
-        held = {self._copied(found) async for found in self._entries.find({"_id": {"$in": ids}})}
+        seqs = [document["_id"]["seq"] for document in wanted]
+        taken = self._entries.find(self._between("seq", min(seqs), max(seqs) + 1))
+        held = {self._copied(found) async for found in taken}
         others = Divergences()
         for expected in map(self._copied, wanted):
             if expected not in held:

@@ -27,8 +27,8 @@ from shared_kernel.events import Event, Receipt, SealedEvent, security_event
 
 log = structlog.get_logger()
 
-STEP = 16_384
-"""How far the next checkpoint to aim at may lie: what a crash makes the follower do again."""
+STEP = 1_024
+"""How far the next checkpoint to stop at may lie: what a crash makes the follower do again."""
 PAGE = 512
 _FIRST_PAUSE_S = 0.1
 _LAST_PAUSE_S = 5.0

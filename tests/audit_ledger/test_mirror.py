@@ -1,7 +1,7 @@
 """Copies follow, fall behind, catch up, and are never overwritten; every change to one is found and repaired."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +13,16 @@ from bson import Int64
 from audit_ledger.adapters.mongo_mirror import MongoMirror
 from audit_ledger.adapters.tile_folder import TileFolder
 from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.copies import Difference, Divergence, Divergences
+from audit_ledger.domain.copies import CopyDownError, Difference, Divergence, Divergences, UnprovenError
 from audit_ledger.domain.entry import leaf_data_of
+from audit_ledger.domain.head import Entry
 from audit_ledger.domain.merkle import leaf_hash
 from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.tiles import entries_in, hashes_in
 from audit_ledger.service import Ledger
 from audit_ledger.service.ledger import readable
 from audit_ledger.service.mirror import Mirror
+from audit_ledger.service.mirror_diff import diff
 from audit_ledger.service.mirror_port import Copy
 from audit_ledger.service.mirror_repair import ranges_of, repair
 from audit_ledger.service.mirror_status import State
@@ -466,6 +468,51 @@ async def test_a_copy_of_a_full_disk_waits(fleet: Fleet) -> None:
         await caught_up(mirror)
 
     await ledger.stop()
+
+
+class FailingFolder(TileFolder):
+    """Goes away in the middle of a repair, once."""
+
+    is_down = True
+
+    async def replace(self, entries: Sequence[Entry]) -> None:
+        """Take half of the entries, and no more."""
+        if self.is_down:
+            self.is_down = False
+            await super().replace(entries[:256])
+            raise CopyDownError(self.name, "unplugged")
+        await super().replace(entries)
+
+
+async def test_a_repair_cut_short_was_sealed_before_and_is_done_again(fleet: Fleet) -> None:
+    async with copied_and_leading(fleet, fleet.tiles, 600) as ledger:
+        for index in ("000", "001"):
+            (fleet.folder / "tile" / "0" / index).unlink()
+        mirror = fleet.mirror(FailingFolder(fleet.folder, stream(fleet)), ledger)
+
+        with pytest.raises(CopyDownError):
+            await repair(mirror, ledger, fleet.rig.clock)
+        sealed = await ledger.find(action="copy_repaired")
+        outcome = await repair(mirror, ledger, fleet.rig.clock)
+
+        assert len(sealed) == 1
+        assert outcome.seq is not None
+        assert (await fleet.verify(fleet.tiles)).findings == ()
+
+
+async def test_old_entries_that_were_pruned_stay_in_a_copy_and_cannot_be_repaired_from_here(fleet: Fleet) -> None:
+    async with copied_and_leading(fleet, fleet.tiles, 600) as ledger:
+        await fleet.rig.attack("ALTER TABLE audit_ledger.entries DISABLE TRIGGER ALL",
+                               "DELETE FROM audit_ledger.entries WHERE seq < 256")
+        mirror = fleet.mirror(fleet.tiles, ledger)
+        _, checkpoint = await mirror.source.checkpoint()
+
+        unharmed = await diff(fleet.tiles, mirror.source, checkpoint)
+        flip(fleet.folder / "tile/entries/000", 2)
+
+        assert unharmed == ()
+        with pytest.raises(UnprovenError, match="0 to 255"):
+            await repair(mirror, ledger, fleet.rig.clock)
 
 
 def test_ranges_are_whole_groups_without_overlap_and_end_with_the_unfinished_one() -> None:
