@@ -89,6 +89,10 @@ class Findings:
         else:
             self.dropped += 1
 
+    def joined_with(self, other: "Findings") -> "Findings":
+        """Return both together, nothing twice."""
+        return Findings(list(dict.fromkeys([*self.kept, *other.kept])), self.dropped + other.dropped)
+
     def ordered(self) -> tuple[Finding, ...]:
         """Return the findings by position, neighbours joined."""
         joined = Findings([])

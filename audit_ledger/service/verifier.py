@@ -1,7 +1,7 @@
 """The verification: rehash every payload, hold the tree against every checkpoint, report every finding.
 
 1. the stream exists and has entries, and no other stream has       5. the root at every checkpoint's size
-2. the checkpoints in the database: signature, origin               6. the stored tree nodes; receipts
+2. the checkpoints in the database: signature, origin               6. tree nodes, keys of sealed fields, receipts
 3. those outside and under witnesses; none gone from inside         7. head, length, and how old the news is
 4. every row: place, time, hash, link, columns, form
 """
@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.adapters.notebook import Notebook
 from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.finding import Finding, Findings, Kind, Report
 from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import Frontier, Subtree
 from audit_ledger.domain.note import VerifierKey
+from audit_ledger.domain.sealing import KeyEncryptionKey
 from audit_ledger.domain.tree_check import TreeCheck
 from audit_ledger.domain.walk import Walk
+from audit_ledger.domain.walk_state import WalkState
 from audit_ledger.service.anchors import Anchors, Witnesses
 from audit_ledger.service.prover import Prover
-from audit_ledger.service.walking import Pace, Progress, Team, walked
+from audit_ledger.service.sealing_check import check_sealed_keys
+from audit_ledger.service.walking import Pace, Progress, Team, begun, walk_on
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.snapshot import Snapshot
+from audit_ledger.store.subject_keys import SubjectKeys
 from shared_kernel.clock import Clock
 
 STALE_AFTER_S = 900
@@ -31,14 +36,23 @@ GOODBYE = "ledger_stopped"
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoints:
-    """What the auditor holds the ledger against: its key, notes kept outside, witnesses, producers' receipts."""
+class SealedKeys:
+    """The keys of sealed fields as stored now; `kek`: the home's key that opens them, if the auditor has it."""
+
+    present: SubjectKeys
+    kek: KeyEncryptionKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the auditor holds the ledger against: its key, notes kept outside, witnesses, producers' receipts, keys."""
 
     key: VerifierKey | None
     outside: LedgerFolder | None
     witnesses: Witnesses | None
     receipts: Mapping[int, bytes]
     notes: Sequence[bytes]
+    keys: SealedKeys | None
 
 
 class Verifier:
@@ -48,10 +62,11 @@ class Verifier:
         self, reader: LedgerReader, clock: Clock, *, key: VerifierKey | None, outside: LedgerFolder | None,
         witnesses: Witnesses | None = None, page_rows: int = 512, stale_after_s: int = STALE_AFTER_S,
         team: Team | None = None, receipts: Mapping[int, bytes] | None = None,
-        notes: Sequence[bytes] = (),
+        notes: Sequence[bytes] = (), keys: SealedKeys | None = None, notebook: Notebook | None = None,
     ) -> None:
         self._reader, self._clock = reader, clock
-        self._held = Checkpoints(key, outside, witnesses, receipts or {}, notes)
+        self._held = Evidence(key, outside, witnesses, receipts or {}, notes, keys)
+        self._notebook = notebook
         self._pace, self._stale_after_us = Pace(page_rows, team or Team()), stale_after_s * 1_000_000
 
     async def verify(self, progress: Progress | None = None, *, since: int = 0) -> Report:
@@ -63,26 +78,55 @@ class Verifier:
         began = perf_counter()
         outside = self._held.outside
         kept = outside.checkpoints() if outside else []  # before the snapshot: it must hold all of them
-        findings = Findings([])
-        anchors = Anchors(self._reader.stream, self._held.key, findings)
+        noted = Findings([])
+        anchors = Anchors(self._reader.stream, self._held.key, noted)
         async with self._reader.snapshot() as snapshot:
-            head = await self._head(snapshot, findings, has_history=bool(kept))
+            head = await self._head(snapshot, noted, has_history=bool(kept))
             await self._read_checkpoints(snapshot, anchors, kept)
-            frontier = await self._frontier(since, anchors)
-            tree = TreeCheck(frontier, anchors.all, findings)
-            walk = await walked(self._reader, snapshot, (frontier.size, head.size), tree=tree, findings=findings,
-                                pace=self._pace, progress=progress or _unseen)
+            state = await self._state(anchors, since)
+            tree, findings = state.tree, state.findings
+            await walk_on(self._reader, snapshot, state, head.size, pace=self._pace, progress=progress or _unseen,
+                          keep=self._write_down)
             await _check_subtrees(snapshot, tree, findings)
+            await self._check_keys(snapshot, findings)
             await self._check_receipts(snapshot, findings)
-            _check_end(head, walk, tree, findings)
+            _check_end(head, state.walk, tree, findings)
             anchored = max((each.size for each in tree.good if each.is_outside), default=0)
-            stale = await self._staleness(anchored, walk.position, anchors)
+            stale = await self._staleness(anchored, state.walk.position, anchors)
+        self._forget()
+        found = noted.joined_with(findings)
         return Report(
             stream=self._reader.stream, size=head.size, since=since, root=tree.root, mode=anchors.mode(anchored),
-            stale=stale, findings=findings.ordered(), dropped_findings=findings.dropped,
-            checkpoints_good=len(tree.good), anchored_size=anchored, holds_to=_holds_to(tree, findings),
+            stale=stale, findings=found.ordered(), dropped_findings=found.dropped, checkpoints_good=len(tree.good),
+            anchored_size=anchored, holds_to=_holds_to(tree, found),
             duration_ms=round((perf_counter() - began) * 1000),
         )
+
+    async def _state(self, anchors: Anchors, since: int) -> WalkState:
+        """Go on where an interrupted verification was, or begin."""
+        saved = self._notebook.read() if self._notebook else None
+        if saved is not None:
+            state = WalkState.from_json(saved, self._reader.stream, anchors.all)
+            await self._refuse_another_history(state)
+            return state
+        findings = Findings([])
+        tree = TreeCheck(await self._frontier(since, anchors), anchors.all, findings)
+        return await begun(self._reader, tree, findings)
+
+    async def _refuse_another_history(self, state: WalkState) -> None:
+        """What was read is behind us, but its last entry must still be the one that was read."""
+        position = state.walk.position
+        last = await self._reader.entries(position - 1, 1) if position else []
+        if position and (not last or last[0].entry_hash != state.walk.last_hash):
+            raise UncheckableError("the ledger is not the one whose verification was interrupted: begin anew")
+
+    def _write_down(self, state: WalkState) -> None:
+        if self._notebook is not None:
+            self._notebook.keep(lambda: state.to_json(self._reader.stream))
+
+    def _forget(self) -> None:
+        if self._notebook is not None:
+            self._notebook.forget()
 
     async def _head(self, snapshot: Snapshot, findings: Findings, *, has_history: bool) -> Head:
         """Step 1."""
@@ -120,6 +164,11 @@ class Verifier:
         if roots != {frontier.root}:
             raise UncheckableError(f"the stored tree does not carry the checkpoint of size {since}: verify from 0")
         return frontier
+
+    async def _check_keys(self, snapshot: Snapshot, findings: Findings) -> None:
+        """Step 6: every key of sealed fields is there and the right one, or an entry says that it was erased."""
+        if self._held.keys is not None:
+            await check_sealed_keys(snapshot, self._held.keys.present, self._held.keys.kek, findings)
 
     async def _check_receipts(self, snapshot: Snapshot, findings: Findings) -> None:
         """Step 6: what producers were told is what is there now."""

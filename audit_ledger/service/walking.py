@@ -1,7 +1,7 @@
 """Steps 4 and 5 of a verification: the walk over the rows, by several processes where that is worth their start."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from audit_ledger.domain.entry import GENESIS
 from audit_ledger.domain.finding import Findings
 from audit_ledger.domain.tree_check import TreeCheck
 from audit_ledger.domain.walk import Walk
+from audit_ledger.domain.walk_state import WalkState
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.segment_worker import Source
 from audit_ledger.store.segments import Stretch, segments
@@ -40,31 +41,45 @@ class Pace:
     team: Team
 
 
-async def walked(  # noqa: PLR0913 - what is walked, from where to where, and who learns of it
-    reader: LedgerReader, snapshot: Snapshot, ends: tuple[int, int], *, tree: TreeCheck, findings: Findings,
-    pace: Pace, progress: Progress,
-) -> Walk:
-    """Walk the entries from the first of `ends` on; the head says that they end at the second."""
-    since, size = ends
-    previous = await snapshot.entry_hash(since - 1) if since else GENESIS
-    walk = Walk(reader.stream, since=since, previous=previous or GENESIS, tree=tree, findings=findings)
-    total = max(size - since, await snapshot.count_beyond(since))
-    progress(0, total)
-    end = min(size, since + total)
-    async for start, stop, segment in _stretches(reader, snapshot, (since, end), pace):
-        if segment is not None and walk.join(segment):
-            progress(walk.position - since, total)
-            continue
-        async for page in snapshot.pages(start, pace.page_rows, stop):
-            walk.feed(page)
-            progress(walk.position - since, total)
+Keep = Callable[[WalkState], None]
+"""Called between pages with all that is known so far."""
+
+
+async def begun(reader: LedgerReader, tree: TreeCheck, findings: Findings) -> WalkState:
+    """Return a walk that begins where the tree ends, after the entry that is stored there."""
+    since = tree.size
+    before = await reader.entries(since - 1, 1) if since else []
+    previous, at_us = (before[0].entry_hash, before[0].recorded_at_us) if before else (GENESIS, 0)
+    walk = Walk(reader.stream, since=since, previous=previous, tree=tree, findings=findings, previous_at_us=at_us)
+    return WalkState(walk, tree, findings)
+
+
+async def walk_on(  # noqa: PLR0913 - what is walked, up to where, and who learns of it
+    reader: LedgerReader, snapshot: Snapshot, state: WalkState, size: int, *, pace: Pace, progress: Progress,
+    keep: Keep,
+) -> None:
+    """Walk the entries that remain; the head says that they end at `size`."""
+    walk = state.walk
+    since = walk.position
+    total = max(size, since + await snapshot.count_beyond(since))
+    progress(since, total)
+    async with aclosing(_stretches(reader, snapshot, (since, min(size, total)), pace)) as stretches:
+        async for start, stop, segment in stretches:
+            if segment is not None and walk.join(segment):
+                progress(walk.position, total)
+                keep(state)
+                continue
+            async with aclosing(snapshot.pages(start, pace.page_rows, stop)) as pages:
+                async for page in pages:
+                    walk.feed(page)
+                    progress(walk.position, total)
+                    keep(state)
     walk.finish()
-    return walk
 
 
 async def _stretches(
     reader: LedgerReader, snapshot: Snapshot, ends: tuple[int, int], pace: Pace,
-) -> AsyncIterator[Stretch]:
+) -> AsyncGenerator[Stretch, None]:
     """Yield what other processes found whole, and last, or as the only one, the stretch without an end."""
     since, end = ends
     team = pace.team

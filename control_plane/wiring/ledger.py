@@ -5,7 +5,6 @@ from pathlib import Path
 
 from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
-from audit_ledger.adapters.mongo_mirror import MongoMirror
 from audit_ledger.adapters.subject_key_file import SubjectKeyFile
 from audit_ledger.adapters.tile_folder import TileFolder
 from audit_ledger.adapters.vault_signer import VaultSigner
@@ -15,7 +14,6 @@ from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.service import Ledger
 from audit_ledger.service.erasure import Erasure
 from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.mirror_port import Copy
 from audit_ledger.service.ports import Signer
 from audit_ledger.service.sealing import FieldSealer
 from audit_ledger.service.witnessing import Witnessing
@@ -26,6 +24,7 @@ from audit_ledger.store.writer import LedgerWriter
 from control_plane.config import ConfigurationError, Settings
 from control_plane.home import Home
 from control_plane.parts import Audited
+from control_plane.wiring.copies import copies_of
 from control_plane.wiring.pools import Pools
 from shared_kernel.clock import Clock
 
@@ -41,10 +40,9 @@ async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock
                     sealer=sealer)
     erasure = Erasure(keys, sealer, ledger, clock)
     ledger.before_leading(erasure.finish)
-    tiles = TileFolder(home.tiles, signer.name)
     mirrors = tuple(Mirror(copy, ledger, reader, key=signer.verifier, clock=clock)
-                    for copy in (tiles, *_mongo(settings, signer.name)))
-    return Audited(ledger=ledger, erasure=erasure, tiles=tiles, mirrors=mirrors,
+                    for copy in copies_of(signer.name, home, settings))
+    return Audited(ledger=ledger, erasure=erasure, tiles=TileFolder(home.tiles, signer.name), mirrors=mirrors,
                    witnessing=_witnessing(pools, home, ledger=ledger, signer=signer, settings=settings, clock=clock))
 
 
@@ -55,14 +53,6 @@ async def _signer(folder: LedgerFolder, settings: Settings) -> Signer:
         raise ConfigurationError("GRIDWARDEN_LEDGER_VAULT_KEY names a key in Vault: set VAULT_ADDR and VAULT_TOKEN too")
     return await VaultSigner.open(str(settings.vault_addr), settings.vault_token.get_secret_value(),
                                   key=settings.ledger_vault_key, folder=folder)
-
-
-def _mongo(settings: Settings, stream: str) -> tuple[Copy, ...]:
-    if settings.mongodb_host is None:
-        return ()
-    password = settings.mongodb_password.get_secret_value() if settings.mongodb_password else None
-    return (MongoMirror.connect(host=settings.mongodb_host, port=settings.mongodb_port, database=settings.mongodb_db,
-                                stream=stream, user=settings.mongodb_user, password=password),)
 
 
 def _witnessing(  # noqa: PLR0913 - a composition point

@@ -44,7 +44,8 @@ class Rig:
         """Return a ledger that is not started; checkpoints come only when asked for."""
         writer = LedgerWriter(self.writer_pool, self.signer.name)
         quiet = {"publish_every_s": 3600.0, "patience_s": 0.3, "heartbeat_every_s": 3600.0} | options
-        return Ledger(writer, self.reader, signer=FileSigner(self.signer), folder=self.folder, clock=self.clock, **quiet)
+        return Ledger(writer, self.reader, signer=FileSigner(self.signer), folder=self.folder, clock=self.clock,
+                      **quiet)
 
     async def filled(self, count: int, *, checkpoint_at: tuple[int, ...] = ()) -> None:
         """Seal events until the ledger has `count` entries, publishing at the sizes named and at the end."""
@@ -73,9 +74,12 @@ class Rig:
         self, *, outside: bool = True, since: int = 0, reader: LedgerReader | None = None, **options: Any,
     ) -> Report:
         """Verify as an auditor would, with or without the checkpoints kept outside."""
+        return await self.verifier(outside=outside, reader=reader, **options).verify(since=since)
+
+    def verifier(self, *, outside: bool = True, reader: LedgerReader | None = None, **options: Any) -> Verifier:
+        """Return an auditor with the ledger's key."""
         folder = self.folder if outside else None
-        auditor = Verifier(reader or self.reader, self.clock, key=self.signer.verifier, outside=folder, **options)
-        return await auditor.verify(since=since)
+        return Verifier(reader or self.reader, self.clock, key=self.signer.verifier, outside=folder, **options)
 
     async def attack(self, *statements: str, **values: Any) -> None:
         """Run statements as the superuser, with every guard switched off."""

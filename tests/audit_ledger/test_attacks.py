@@ -86,7 +86,7 @@ async def test_values_no_honest_row_has_are_findings_not_crashes(rig: Rig) -> No
 
 async def test_forged_lines_in_the_outside_history_are_named(rig: Rig) -> None:
     await filled(rig)
-    foreign = Checkpoint(rig.signer.name, 20, bytes(32)).signed_by(NoteSigner(rig.signer.name, bytes(32)))
+    foreign = Checkpoint(rig.signer.name, 21, bytes(32)).signed_by(NoteSigner(rig.signer.name, bytes(32)))
 
     rig.folder.keep(foreign)
 

@@ -2,16 +2,17 @@
 # ruff: noqa: S608 - planted attacks are SQL text, by design
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+from audit_ledger.adapters.notebook import Notebook
 from audit_ledger.domain.errors import LedgerDownError, UncheckableError
 from audit_ledger.domain.finding import Verdict
 from tests.audit_ledger.rig import Rig, filled, kinds
 
 ENTRIES = "audit_ledger.entries"
-FORGED = b'{"event":{"action":"nothing_happened"}}'
 
 
 async def test_verification_from_a_checkpoint_sees_only_what_follows_and_says_so(rig: Rig) -> None:
@@ -82,3 +83,37 @@ async def test_the_outcome_of_a_verification_is_itself_sealed(rig: Rig) -> None:
     assert ledger.verification is not None
     assert ledger.verification.report == report
     await ledger.stop()
+
+
+async def test_an_interrupted_verification_goes_on_where_it_was(rig: Rig, tmp_path: Path) -> None:
+    await rig.filled(2_000)
+    await rig.attack(f"UPDATE {ENTRIES} SET payload = '{{}}' WHERE seq IN (3, 1900)")
+    notebook, seen = Notebook(tmp_path / "verify.state", every_s=0), list[int]()
+
+    def interrupt(done: int, _total: int) -> None:
+        if done > 600:
+            raise InterruptedError
+
+    with pytest.raises(LedgerDownError):
+        await rig.verifier(notebook=notebook).verify(interrupt)
+    report = await rig.verifier(notebook=notebook).verify(lambda done, _total: seen.append(done))
+
+    assert seen[0] > 500
+    assert kinds(report) == kinds(await rig.verify()) == [("edited", 3, 3), ("edited", 1900, 1900)]
+    assert notebook.read() is None
+
+
+async def test_a_verification_of_another_history_is_not_gone_on_with(rig: Rig, tmp_path: Path) -> None:
+    await rig.filled(2_000)
+    notebook = Notebook(tmp_path / "verify.state", every_s=0)
+
+    def interrupt(done: int, _total: int) -> None:
+        if done > 600:
+            raise InterruptedError
+
+    with pytest.raises(LedgerDownError):
+        await rig.verifier(notebook=notebook).verify(interrupt)
+    await rig.attack(f"DELETE FROM {ENTRIES} WHERE seq >= 300")
+
+    with pytest.raises(UncheckableError, match="begin anew"):
+        await rig.verifier(notebook=notebook).verify()

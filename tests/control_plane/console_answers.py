@@ -160,12 +160,12 @@ ANSWERS: dict[str, Any] = {
         {"level": 0, "index": 2, "hash": HASH, "first": 2, "last": 2}]},
     "GET /api/v1/ledger/bundle": Response(b"PK-bytes", media_type="application/zip"),
     "GET /api/v1/ledger/witnesses": {"quorum_size": 119_900, "items": [
-        {"name": "witness.example/w1", "url": "https://witness.example/", "size": 119_900, "at": AT, "error": None},
+        {"name": "witness.example/w1", "url": "https://witness.example/", "size": 119_900, "at": AT, "error": None, "doubt": None},
         {"name": "witness.example/w2", "url": "https://other.example/", "size": 0, "at": None,
-         "error": "connection refused"}]},
+         "error": "connection refused", "doubt": None}]},
     "GET /api/v1/ledger/copies": {"items": [
-        {"name": "tiles", "size": 119_900, "backlog": 100, "state": "ok", "error": None},
-        {"name": "mongo", "size": 7, "backlog": 119_993, "state": "down", "error": "no server"}]},
+        {"name": "tiles", "size": 119_900, "backlog": 100, "state": "following", "reason": None},
+        {"name": "mongo", "size": 7, "backlog": 119_993, "state": "down", "reason": "no server"}]},
     "GET /api/v1/catalog/datasets": {"items": [DATASET | {"columns": 2}], "next": None},
     "GET /api/v1/catalog/datasets/grid.meter_readings": DATASET,
     "GET /api/v1/lineage": lineage(("grid.meter_readings", 0), ("grid.agg", 1)),

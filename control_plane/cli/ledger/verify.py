@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from audit_ledger.adapters.notebook import Notebook
+from audit_ledger.adapters.subject_key_file import SubjectKeyFile
 from audit_ledger.adapters.witness_notes import CosignedFile
 from audit_ledger.domain.finding import Mode, Report, Verdict
 from audit_ledger.domain.note import VerifierKey
@@ -20,8 +22,10 @@ from audit_ledger.domain.tlog_policy import Policy
 from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service import Verifier
 from audit_ledger.service.anchors import Witnesses
+from audit_ledger.service.verifier import SealedKeys
 from audit_ledger.service.walking import Progress
 from audit_ledger.store.cosignatures import Cosignatures
+from audit_ledger.store.subject_keys import SubjectKeys
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
 from shared_kernel.clock import SystemClock
 from shared_kernel.errors import GridwardenError
@@ -40,6 +44,7 @@ class Evidence:
     policy: Policy | None = None
     receipts: Mapping[int, bytes] = field(default_factory=dict)
     notes: tuple[bytes, ...] = ()
+    is_resumed: bool = False
 
 
 def verify(  # noqa: PLR0913 - one keyword an option
@@ -49,6 +54,7 @@ def verify(  # noqa: PLR0913 - one keyword an option
         exists=True, dir_okay=False, help="Receipts producers kept: JSON lines with seq and entry_hash.")] = None,
     proofs: Annotated[list[Path] | None, typer.Option(
         "--proof", exists=True, dir_okay=False, help="A .tlog-proof somebody kept; may be given often.")] = None,
+    is_resumed: Annotated[bool, typer.Option("--resume", help="Go on where the last one was interrupted.")] = False,
 ) -> None:
     """Rehash every entry, hold the tree against every checkpoint, and name all damage.
 
@@ -60,6 +66,8 @@ def verify(  # noqa: PLR0913 - one keyword an option
 
         gridwarden ledger verify --json --since 100000
 
+        gridwarden ledger verify --resume
+
         gridwarden ledger verify --database-url postgresql://auditor@db/grid --policy my-policy.txt
     """
     with progress_bar("verifying", is_shown=not as_json) as progress:
@@ -67,7 +75,7 @@ def verify(  # noqa: PLR0913 - one keyword an option
             evidence = Evidence(
                 read_policy(policy.read_bytes()) if policy else None,
                 read_receipts(receipts.read_bytes()) if receipts else {},
-                tuple(TlogProof.parse(path.read_bytes()).checkpoint for path in proofs or ()))
+                tuple(TlogProof.parse(path.read_bytes()).checkpoint for path in proofs or ()), is_resumed=is_resumed)
             report = at_desk(home, url, lambda desk: _verified(desk, evidence, since, progress),
                              key=_only_log(evidence.policy))
         except GridwardenError as cause:
@@ -85,8 +93,11 @@ async def _verified(desk: Desk, evidence: Evidence, since: int, progress: Progre
         policy = evidence.policy.for_log(desk.key) if desk.key else evidence.policy
         witnesses = Witnesses(policy, Cosignatures(desk.pool, desk.pool, desk.reader.stream),
                               CosignedFile(desk.home.checkpoints))
-    auditor = Verifier(desk.reader, SystemClock(), key=desk.key, outside=desk.files, witnesses=witnesses,
-                       page_rows=PAGE_ROWS, receipts=evidence.receipts, notes=evidence.notes)
+    keys = SealedKeys(SubjectKeys(desk.pool, desk.pool, desk.reader.stream), SubjectKeyFile(desk.home.keys).existing())
+    auditor = Verifier(
+        desk.reader, SystemClock(), key=desk.key, outside=desk.files, witnesses=witnesses, page_rows=PAGE_ROWS,
+        receipts=evidence.receipts, notes=evidence.notes, keys=keys,
+        notebook=Notebook(desk.home.root / "ledger" / "verify.state", is_fresh=not evidence.is_resumed))
     return await auditor.verify(progress, since=since)
 
 
