@@ -15,13 +15,24 @@ import os
 import secrets
 from io import FileIO
 from pathlib import Path
+from time import monotonic, sleep
 
 from audit_ledger.domain.checkpoint import read_unverified
 from audit_ledger.domain.ed25519 import KEY_BYTES
-from audit_ledger.domain.errors import LedgerDownError, MalformedNoteError
+from audit_ledger.domain.errors import MalformedNoteError
 from audit_ledger.domain.note import NoteSigner, VerifierKey
+from shared_kernel.errors import UnavailableError
 
+_LOCK_PATIENCE_S = 1.0
 _SIGNATURE = b"\xe2\x80\x94 "
+
+
+class NotKeptError(UnavailableError):
+    """The disk does not take what must be kept outside the database."""
+
+    def __init__(self, name: str, cause: OSError) -> None:
+        super().__init__(f"{name} cannot be kept outside the database ({cause.strerror}): look at the checkpoints "
+                         "folder; it is tried again, entries are sealed meanwhile")
 
 
 class LedgerFolder:
@@ -55,23 +66,23 @@ class LedgerFolder:
         _write_new(self._keys / "ledger.vkey", f"{key}\n".encode(), mode=0o644)
 
     def keep(self, note: bytes) -> None:
-        """Append a checkpoint and fsync it; LedgerDownError when the disk does not take it whole."""
+        """Append a checkpoint and fsync it; NotKeptError when the disk does not take it whole."""
         try:
             self._history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._history.open("a+b", buffering=0) as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                _lock(file)
                 if self._is_news(note):
                     self._append(file, note)
                     _replace(self._history.with_name("latest"), note)
         except OSError as cause:
-            raise LedgerDownError(f"cannot write {self._history.name}: {cause.strerror}") from cause
+            raise NotKeptError("a checkpoint", cause) from cause
 
     def keep_timestamp(self, size: int, token: bytes) -> None:
         """Write a timestamp authority's answer beside the checkpoints."""
         try:
             _replace(self._history.with_name(f"{size}.tsr"), token)
         except OSError as cause:
-            raise LedgerDownError(f"cannot write {size}.tsr: {cause.strerror}") from cause
+            raise NotKeptError(f"the timestamp {size}.tsr", cause) from cause
 
     def checkpoints(self) -> list[bytes]:
         """Return every note ever kept, oldest first, and whatever else stands between them."""
@@ -131,6 +142,18 @@ def _write_new(path: Path, content: bytes, *, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(handle, "wb", buffering=0) as file:
         _write_whole(file, content)
+
+
+def _lock(file: FileIO) -> None:
+    """A process that is paused in here must not stop the one that leads now: that one says so and tries again."""
+    deadline = monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            if monotonic() > deadline:
+                raise OSError(errno.EAGAIN, "another process, which may be paused, is writing it") from cause
+            sleep(0.02)
 
 
 def _write_whole(file: FileIO, content: bytes) -> None:

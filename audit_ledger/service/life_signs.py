@@ -1,4 +1,4 @@
-"""The entries by which a ledger says that it lives: started, heartbeat, stopped, and that its clock went back."""
+"""The entries by which a ledger says that it lives: started, heartbeat, stopped, and what went wrong."""
 
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import Columns, columns_of
@@ -25,6 +25,12 @@ def stopped(clock: Clock, origin: str) -> Event:
     """The last entry of a clean stop: a ledger that ends without it crashed, or was cut."""
     return security_event(clock, "ledger_stopped", category="process", types=("end",),
                           grid={"ledger": {"origin": origin}})
+
+
+def lead_regained(clock: Clock, known: int, size: int) -> Event:
+    """This process lost the lead and has it again; another one sealed among the entries from `known` up to `size`."""
+    return security_event(clock, "ledger_lead_regained", category="process", types=("change",),
+                          grid={"ledger": {"known": known, "size": size}})
 
 
 def clock_rolled_back(clock: Clock, behind_us: int) -> Event:

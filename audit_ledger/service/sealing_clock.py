@@ -11,13 +11,13 @@ class SealingClock:
     """Knows the last entry's time, and whether it is sealed that the clock went back."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._last_us = 0
         self._is_telling = self._is_told = False
 
     def next_us(self) -> int:
         """Return the time of the next entry."""
-        return max(self._clock.now_us(), self._last_us)
+        return max(self.clock.now_us(), self._last_us)
 
     def found(self, at_us: int) -> None:
         """Take note of the last entry's time in the database; what was about to be sealed may be lost."""
@@ -32,10 +32,10 @@ class SealingClock:
 
     def notice(self) -> Payload | None:
         """Return the entry `clock_rolled_back` for the next batch, once each time that the clock went back."""
-        behind_us = self._last_us - self._clock.now_us()
+        behind_us = self._last_us - self.clock.now_us()
         if behind_us <= 0:
             self._is_told = False
         if behind_us <= TOLERANCE_US or self._is_told:
             return None
         self._is_telling = True
-        return payload(clock_rolled_back(self._clock, behind_us))
+        return payload(clock_rolled_back(self.clock, behind_us))

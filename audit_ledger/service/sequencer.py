@@ -7,26 +7,22 @@ does not begin with the one we knew is a fork, and nothing is sealed until a per
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
-from typing import Any
 
 import structlog
 
 from audit_ledger.domain.columns import Columns
-from audit_ledger.domain.entry import hasher
 from audit_ledger.domain.errors import (
     AnotherSequencerError,
     ForkedLedgerError,
     LedgerDownError,
-    LedgerFullError,
     LedgerStoppedError,
 )
 from audit_ledger.domain.head import Head
-from audit_ledger.domain.merkle import Frontier, Subtree
-from audit_ledger.service import metrics
+from audit_ledger.domain.merkle import Frontier
+from audit_ledger.service import life_signs, metrics
+from audit_ledger.service.batch import Batch, Pending, Queue
 from audit_ledger.service.prover import Prover
 from audit_ledger.service.sealing_clock import SealingClock
 from audit_ledger.store.writer import LedgerWriter
@@ -36,55 +32,16 @@ from shared_kernel.events import Receipt
 
 log = structlog.get_logger()
 
-MAX_BATCH_BYTES = 8_000_000
 _FIRST_PAUSE_S = 0.05
 _LAST_PAUSE_S = 1.0
 
 
-@dataclass(slots=True)
-class Pending:
-    """A record that waits for its commit."""
-
-    payload: bytes
-    columns: Columns
-    receipt: asyncio.Future[Receipt]
-
-
-@dataclass(slots=True)
-class Batch:
-    """Seals records one after the other while they stream to the database."""
-
-    stream: str
-    head: Head
-    frontier: Frontier
-    at_us: int
-    records: Sequence[Pending]
-    hashes: list[bytes] = field(default_factory=list)
-
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of the entries, hashing each on the way."""
-        entry_hash, previous, stream, at_us = hasher(self.stream), self.head.entry_hash, self.stream, self.at_us
-        for seq, record in enumerate(self.records, start=self.head.size):
-            found = entry_hash(previous, seq, at_us, record.payload)
-            self.hashes.append(found)
-            yield (stream, seq, at_us, previous, found, record.payload, *record.columns)
-            previous = found
-
-    def sealed(self) -> tuple[Head, list[tuple[Subtree, bytes]]]:
-        """Return the new head and the subtrees completed, once all rows are drained."""
-        subtrees = self.frontier.extend(self.hashes)
-        return Head(self.head.size + len(self.hashes), self.hashes[-1]), subtrees
-
-
-def _unheard(payload: bytes, columns: Columns) -> Pending:
-    """Return a record of our own, for whose receipt nobody waits."""
-    receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-    receipt.add_done_callback(lambda done: done.exception())
-    return Pending(payload, columns, receipt)
-
-
 Vetting = Callable[[Head], Awaitable[None]]
 """Looks at the head that was found before anything is sealed on it; raises ForkedLedgerError."""
+
+
+async def any_head(_head: Head) -> None:
+    """Accept what is there: nothing was signed yet that could be missing."""
 
 
 class Sequencer:
@@ -92,11 +49,11 @@ class Sequencer:
 
     def __init__(  # noqa: PLR0913 - its partners and its three bounds
         self, writer: LedgerWriter, prover: Prover, clock: Clock, *,
-        vet: Vetting, queue_limit: int = 20_000, batch_limit: int = 4_000, patience_s: float = 5.0,
+        vet: Vetting = any_head, queue_limit: int = 20_000, batch_limit: int = 512, patience_s: float = 5.0,
     ) -> None:
         self._writer, self._prover, self._vet, self._clock = writer, prover, vet, SealingClock(clock)
-        self._queue_limit, self._batch_limit, self._patience_s = queue_limit, batch_limit, patience_s
-        self._queue: deque[Pending] = deque()
+        self._queue, self._patience_s = Queue(queue_limit, batch_limit), patience_s
+        self._last: Batch | None = None
         self._work = asyncio.Event()
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -132,7 +89,7 @@ class Sequencer:
         if self._task is None:
             return
         if self._refusal is None and last is not None:
-            self._queue.append(_unheard(*last))
+            self._queue.add_own(last)
         self._refusal = LedgerStoppedError()
         self._is_draining = True
         self._work.set()
@@ -156,11 +113,7 @@ class Sequencer:
         """Queue a record and return the promise of its receipt."""
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)
-        if len(self._queue) >= self._queue_limit:
-            metrics.REFUSED.inc()
-            raise LedgerFullError(self._queue_limit)
-        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._queue.append(Pending(payload, columns, receipt))
+        receipt = self._queue.add(payload, columns)
         self._work.set()
         return receipt
 
@@ -184,7 +137,9 @@ class Sequencer:
             if not self._queue:
                 await self._rest()
                 continue
-            batch = self._take()
+            if (notice := self._clock.notice()) is not None:
+                self._queue.add_own_first(notice)
+            batch = self._queue.take()
             try:
                 await self._commit(batch)
             except UnavailableError as cause:
@@ -209,20 +164,10 @@ class Sequencer:
         except UnavailableError as cause:
             await self._suffer([], cause)
 
-    def _take(self) -> list[Pending]:
-        taken: list[Pending] = []
-        size = 0
-        if (notice := self._clock.notice()) is not None:
-            taken.append(_unheard(*notice))
-        while self._queue and len(taken) < self._batch_limit and size < MAX_BATCH_BYTES:
-            record = self._queue.popleft()
-            size += len(record.payload)
-            taken.append(record)
-        return taken
-
     async def _commit(self, records: list[Pending]) -> None:
         began = perf_counter()
         batch = Batch(self._writer.stream, self.head, self.frontier.copy(), self._clock.next_us(), records)
+        self._last = batch
         head, _ = await self._writer.append(self.head, batch.rows(), batch.sealed)
         for seq, (record, found) in enumerate(zip(records, batch.hashes, strict=True), start=self.head.size):
             if not record.receipt.done():
@@ -250,10 +195,9 @@ class Sequencer:
     def _refuse_all(self, batch: Sequence[Pending], cause: UnavailableError) -> None:
         self._refusal = cause
         metrics.LEADING.set(0)
-        for record in (*batch, *self._queue):
+        for record in (*batch, *self._queue.clear()):
             if not record.receipt.done():
                 record.receipt.set_exception(cause)
-        self._queue.clear()
 
     async def _regain(self) -> None:
         """Try until we lead again, or have learned that the ledger is forked."""
@@ -271,6 +215,7 @@ class Sequencer:
 
     async def _try_to_lead(self) -> UnavailableError | None:
         """Return None once we lead, otherwise the reason to refuse records."""
+        known, last = self.head, self._last
         try:
             await self._lead()
         except UnavailableError as cause:
@@ -281,6 +226,9 @@ class Sequencer:
             log.exception("ledger_recovery_failed")
             return LedgerDownError(type(cause).__name__)
         metrics.LEADING.set(1)
+        if last is not None and self.head not in (known, last.reached):
+            event = life_signs.lead_regained(self._clock.clock, known.size, self.head.size)
+            self._queue.add_own(life_signs.payload(event))
         log.info("ledger_leads", size=self.head.size)
         return None
 

@@ -24,6 +24,9 @@ _END_STALLED = (
 _SET = "SELECT set_config(name, $2, false) FROM pg_settings WHERE name = ANY($1)"
 """Sets what this version of PostgreSQL knows: `transaction_timeout` came with 17."""
 
+_BE_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+"""Whatever a database or a role was told: an entry is acknowledged when it is on disk."""
+
 _IN_MS = ("idle_session_timeout", "idle_in_transaction_session_timeout", "transaction_timeout", "tcp_user_timeout")
 _IN_S = ("tcp_keepalives_idle", "tcp_keepalives_interval")
 _PROBES = ("tcp_keepalives_count",)
@@ -36,6 +39,7 @@ async def take_lead(connection: Any, stream: str, lease_s: float) -> bool:  # no
         return False
     for names, value in ((_IN_MS, lease_s * 1000), (_IN_S, lease_s / 3), (_PROBES, 2)):
         await connection.execute(_SET, names, str(max(1, round(value))))
+    await connection.execute(_BE_DURABLE)
     return True
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from audit_ledger.adapters.key_file import FileSigner
-from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.service import Ledger
 from audit_ledger.store.reader import LedgerReader
 from control_plane.database.pools import open_pool
@@ -21,7 +20,7 @@ from control_plane.database.roles import LEDGER_READER, LEDGER_WRITER
 from shared_kernel.clock import SystemClock
 from shared_kernel.errors import UnavailableError
 from shared_kernel.events import security_event
-from tests.audit_ledger.stages import Fate, StagedWriter, freeze
+from tests.audit_ledger.stages import Fate, StagedFolder, StagedWriter, freeze
 
 
 def say(told: int, line: str) -> None:
@@ -33,10 +32,10 @@ async def main(url: str, home: Path, lease_s: float, step: str) -> None:
     """Seal in crowds of 600, which go by COPY."""
     told = os.dup(1)
     os.dup2(2, 1)
-    clock, folder = SystemClock(), LedgerFolder(keys=home / "keys", checkpoints=home / "ledger" / "checkpoints")
+    clock, folder = SystemClock(), StagedFolder(keys=home / "keys", checkpoints=home / "ledger" / "checkpoints")
     signer = folder.signer()
     writer = StagedWriter(await open_pool(url, LEDGER_WRITER, size=3), signer.name, lease_s=lease_s)
-    writer.fate = Fate(step, 3, freeze)
+    writer.fate = folder.fate = Fate(step, 3, freeze)
     reader = LedgerReader(await open_pool(url, LEDGER_READER, size=2), signer.name)
     ledger = Ledger(writer, reader, signer=FileSigner(signer), folder=folder, clock=clock, publish_every_s=0.1)
     await ledger.start(is_standby=True)

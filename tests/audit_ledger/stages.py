@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from typing import Any
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
@@ -84,9 +85,11 @@ class StagedFolder(LedgerFolder):
     def keep(self, note: bytes) -> None:
         """Keep as the folder does."""
         self.fate.reach("stored")
-        if self.fate.step == "torn" and self.fate.nth == 1:
-            with self._history.open("ab", buffering=0) as file:
-                file.write(note[:len(note) // 2])
-        self.fate.reach("torn")
         super().keep(note)
         self.fate.reach("kept")
+
+    def _append(self, file: FileIO, note: bytes) -> None:
+        if self.fate.step == "torn" and self.fate.nth == 1:
+            file.write(note[:len(note) // 2])
+        self.fate.reach("torn")
+        super()._append(file, note)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -13,8 +14,8 @@ import asyncpg
 import pytest
 
 from audit_ledger.adapters.key_file import FileSigner
-from audit_ledger.adapters.ledger_folder import LedgerFolder
-from audit_ledger.domain.errors import LedgerDownError, LostLeadError
+from audit_ledger.adapters.ledger_folder import LedgerFolder, NotKeptError
+from audit_ledger.domain.errors import LedgerDownError, LedgerFullError, LostLeadError
 from audit_ledger.service import Ledger
 from audit_ledger.store.writer import LedgerWriter
 from control_plane.database.pools import open_pool
@@ -23,7 +24,7 @@ from shared_kernel.errors import UnavailableError
 from shared_kernel.events import Receipt
 from tests.audit_ledger.postgres_proxy import PostgresProxy, proxied
 from tests.audit_ledger.rig import Rig, kinds
-from tests.audit_ledger.waiting import until_sealing
+from tests.audit_ledger.waiting import until, until_sealing
 
 FEW, COMMIT = b"D\0\0\0\x12\0\1\0\0\0\x08\0\0\0\0\0\0\0\1", b"COMMIT\0"
 """What PostgreSQL answers to the statement that stores a few records (a row that holds the number 1), and to COMMIT."""
@@ -100,7 +101,32 @@ async def test_a_silent_network_ends_the_lead_and_another_takes_it(rig: Rig) -> 
         far.proxy.speak()
         await until_sealing(far.ledger)
 
-        assert (await far.ledger.record(rig.event(4))).seq == 4
+        assert (await far.ledger.record(rig.event(4))).seq == 5
+        assert [entry.seq for entry in await far.ledger.find(action="ledger_lead_regained")] == [4]
+    assert kinds(await rig.verify()) == []
+
+
+async def test_a_crash_of_postgresql_itself_loses_no_acknowledged_entry(rig: Rig) -> None:
+    ledger = rig.ledger()
+    await ledger.start()
+    receipts: list[Receipt] = []
+
+    async def hand() -> None:
+        with contextlib.suppress(UnavailableError):
+            while True:
+                receipts.append(await ledger.record(rig.event(len(receipts))))
+
+    hands = [asyncio.create_task(hand()) for _ in range(50)]
+    await until(lambda: len(receipts) > 200)
+    owner = await asyncpg.connect(rig.url)
+    os.kill(await owner.fetchval("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"), signal.SIGKILL)
+    await asyncio.gather(*hands)
+    await until_sealing(ledger)
+
+    await ledger.record(rig.event(0))
+    await ledger.stop()
+    stored = {entry.seq: entry.entry_hash for entry in await rig.reader.entries(0, 100_000)}
+    assert all(stored[receipt.seq] == receipt.entry_hash for receipt in receipts)
     assert kinds(await rig.verify()) == []
 
 
@@ -129,6 +155,21 @@ async def test_a_stop_in_the_midst_of_a_recovery_ends(rig: Rig) -> None:
 
         with pytest.raises(UnavailableError, match="is not running"):
             await far.ledger.record(rig.event(2))
+
+
+async def test_records_too_large_for_the_memory_are_refused_at_once(rig: Rig) -> None:
+    ledger = rig.ledger()
+    await ledger.start()
+
+    answers = await asyncio.gather(
+        *(ledger.record(rig.event(number, padding={"x": "y" * 60_000})) for number in range(2_200)),
+        return_exceptions=True)
+
+    full = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert {type(error) for error in full} == {LedgerFullError}
+    assert len(full) < 200
+    assert (await ledger.record(rig.event(1))).seq == 2_200 - len(full) + 1
+    await ledger.stop()
 
 
 async def test_a_caller_who_gives_up_disturbs_nobody(rig: Rig) -> None:
@@ -213,11 +254,11 @@ async def test_a_full_disk_outside_delays_the_checkpoint_and_tears_none(rig: Rig
 
     for number in range(30):
         await ledger.record(rig.event(number))
-        with contextlib.suppress(LedgerDownError):
+        with contextlib.suppress(NotKeptError):
             await ledger.publish_checkpoint()
     kept = len(rig.folder.checkpoints())
     await ledger.record(rig.event(99))
-    with pytest.raises(LedgerDownError, match="cannot write history"):
+    with pytest.raises(NotKeptError, match="No space left on device"):
         await ledger.publish_checkpoint()
     ballast.unlink()
     checkpoint = await ledger.publish_checkpoint()

@@ -16,12 +16,15 @@ from audit_ledger.domain.errors import AnotherSequencerError, ForkedLedgerError
 from audit_ledger.domain.finding import Verdict
 from audit_ledger.service import Ledger
 from audit_ledger.store.writer import LedgerWriter
+from control_plane.database.pools import open_pool
+from control_plane.database.roles import LEDGER_WRITER
 from shared_kernel.errors import UnavailableError
 from tests.audit_ledger.rig import Rig, kinds
-from tests.audit_ledger.stages import SEALING
+from tests.audit_ledger.stages import PUBLISHING, SEALING
 from tests.audit_ledger.waiting import refusal_of, until, until_sealing
 
-LEASE_S = 1.0
+LEASE_S = 0.7
+STEPS = (*SEALING[1:], *PUBLISHING[1:3], "at rest")
 
 
 @dataclass(slots=True)
@@ -71,7 +74,7 @@ async def rival(rig: Rig, home: Path, step: str) -> AsyncIterator[Rival]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [*SEALING, "at rest"])
+@pytest.mark.parametrize("step", STEPS)
 async def test_a_leader_paused_past_its_lease_is_fenced_and_may_lead_again(
     rig: Rig, tmp_path: Path, step: str,
 ) -> None:
@@ -177,7 +180,9 @@ async def test_a_lead_that_was_lost_and_regained_goes_on_after_what_the_other_wr
     await second.stop()
     await until_sealing(first)
 
-    assert (await first.record(rig.event(3))).seq == 3
+    assert (await first.record(rig.event(3))).seq == 4
+    [regained] = await first.find(action="ledger_lead_regained")
+    assert (regained.seq, regained.event["grid"]["ledger"]) == (3, {"known": 1, "size": 3})
     await first.stop()
     await owner.close()
     assert kinds(await rig.verify()) == []
@@ -201,6 +206,26 @@ async def test_a_history_rewritten_while_the_lead_was_lost_is_a_fork(rig: Rig) -
     with pytest.raises(ForkedLedgerError, match="its first 6 entries are not those we knew"):
         await ledger.record(rig.event(7))
     await ledger.stop()
+
+
+async def test_a_leader_has_its_lease_from_the_server_and_waits_for_the_disk(rig: Rig) -> None:
+    owner = await asyncpg.connect(rig.url)
+    database = await owner.fetchval("SELECT current_database()")
+    await owner.execute(f"ALTER DATABASE {database} SET synchronous_commit = off")
+    pool = await open_pool(rig.url, LEDGER_WRITER, size=1)
+    writer = LedgerWriter(pool, rig.signer.name, lease_s=9.0)
+
+    await writer.lead()
+    leading = {name: await writer._connection.fetchval(f"SHOW {name}") for name in (
+        "idle_session_timeout", "idle_in_transaction_session_timeout", "transaction_timeout", "synchronous_commit")}
+    await writer.release()
+
+    assert leading == {
+        "idle_session_timeout": "9s", "idle_in_transaction_session_timeout": "9s", "transaction_timeout": "9s",
+        "synchronous_commit": "on"}
+    assert await pool.fetchval("SHOW idle_session_timeout") == "0"
+    pool.terminate()
+    await owner.close()
 
 
 async def test_a_server_that_does_not_answer_within_the_lease_loses_its_leader(rig: Rig) -> None:
