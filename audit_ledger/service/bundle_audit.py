@@ -39,9 +39,6 @@ from shared_kernel.clock import Clock
 Progress = Callable[[int, int], None]
 """Called with (entries done, entries in all)."""
 
-Look = Callable[[Record], None]
-"""Sees every record in place, in order."""
-
 _HASH = 32
 _PAGE = 512
 
@@ -98,14 +95,14 @@ class BundleAuditor:
             raise UncheckableError("the policy names no log: add a line `log <verifier key>`")
         self._policy, self._clock = policy, clock
 
-    def verify(self, bundle: BundleFile, progress: Progress | None = None, look: Look | None = None) -> BundleReport:
-        """Check everything; `look` is shown every record that is in its place."""
+    def verify(self, bundle: BundleFile, progress: Progress | None = None) -> BundleReport:
+        """Check everything."""
         held, run = bundle.manifest, _Run()
         for name in bundle.strays():
             run.find(Kind.EXTRA, 0, 0, f"the zip holds {name!a} twice, or it belongs to no bundle")
         self._read_checkpoints(bundle, run)
         frontier = Frontier(held.first, list(held.left))
-        tree = self._walk(bundle, frontier, run, (progress or _unseen, look or _unlooked))
+        tree = self._walk(bundle, frontier, run, progress or _unseen)
         self._reach_size(bundle, frontier, tree, run)
         self._check_singles(bundle, run)
         covered = max((size for size, each in run.good.items() if each.has_quorum), default=0) >= held.covers
@@ -139,9 +136,9 @@ class BundleAuditor:
             raise UntrustedNoteError(f"it is of {found.checkpoint.origin}, size {found.checkpoint.size}")
         return found
 
-    def _walk(self, bundle: BundleFile, frontier: Frontier, run: _Run, told: tuple[Progress, Look]) -> TreeCheck:
+    def _walk(self, bundle: BundleFile, frontier: Frontier, run: _Run, progress: Progress) -> TreeCheck:
         """Step 3: the hash of an entry is what its successor says of it, and at the end what the manifest says."""
-        held, (progress, look) = bundle.manifest, told
+        held = bundle.manifest
         anchors = [Anchor(size, each.checkpoint.root, is_outside=True) for size, each in run.good.items()
                    if held.first <= size <= held.until]
         tree, leaf_data = TreeCheck(frontier, anchors, run.findings), leaf_data_of(held.stream)
@@ -152,7 +149,6 @@ class BundleAuditor:
                 walk = Walk(held.stream, since=held.first, tree=tree, findings=run.findings,
                             previous=record.previous if held.first else GENESIS)
             page.append(self._row(record, entry_hash, leaf_data, run))
-            look(record)
             if len(page) == _PAGE:
                 walk.feed(page)
                 page = []
@@ -248,7 +244,3 @@ def _hashed(records: Iterator[Record], until: int, head: bytes) -> Iterator[tupl
 
 def _unseen(_done: int, _total: int) -> None:
     """Nobody watches."""
-
-
-def _unlooked(_record: Record) -> None:
-    """Nobody compares."""
