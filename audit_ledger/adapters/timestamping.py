@@ -21,6 +21,7 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
+from audit_ledger.adapters.der_set import with_sorted_certificates
 from shared_kernel.errors import InvalidInputError, UnavailableError
 
 MAX_ANSWER_BYTES = 65_536
@@ -103,7 +104,7 @@ def verified_timestamp(
 ) -> Timestamp:
     """Return what an answer proves about a note; without a nonce, as an auditor who finds it later."""
     try:
-        found = decode_timestamp_response(answer)
+        found = decode_timestamp_response(with_sorted_certificates(answer))
         builder = VerifierBuilder(roots=list(roots), nonce=nonce)
         imprint = found.tst_info.message_imprint
         if imprint.hash_algorithm.dotted_string != _SHA256:

@@ -26,6 +26,7 @@ CONFIG = """[tsa]
 serial = {folder}/serial
 crypto_device = builtin
 signer_cert = {folder}/signer.pem
+certs = {folder}/root.pem
 signer_key = {folder}/signer.key
 signer_digest = sha256
 default_policy = 1.2.3.4.1
