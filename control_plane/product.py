@@ -2,10 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 import structlog
 
-from audit_ledger.http.routes import endpoints as ledger_endpoints
+from audit_ledger.http import endpoints as ledger_endpoints
 from audit_ledger.service import Ledger
 from control_plane import first_start, health
 from control_plane.config import Settings
@@ -58,7 +59,7 @@ class Product:
             *health.endpoints(health.Health(checks)),
             *identity_endpoints(self.identity),
             *policy_endpoints(self.policy.engine, self.policy.risk),
-            *ledger_endpoints(self.ledger, self.clock),
+            *self._ledger_endpoints(),
             *governance_endpoints(self.governed.catalog, self.governed.lineage, self.ledger),
             *grid_endpoints(self.grid, self.governed.governor),
             *siem_endpoints(self.guarding.detector, self.guarding.alerts),
@@ -112,6 +113,12 @@ class Product:
         while True:
             await asyncio.sleep(PRUNE_EVERY_S)
             _log.info("pruned", rows=await self.identity.prune())
+
+    def _ledger_endpoints(self) -> tuple[Endpoint, ...]:
+        audited = self.audited
+        return ledger_endpoints(
+            audited.ledger, self.clock, erasure=audited.erasure, tiles=audited.tiles, mirrors=audited.mirrors,
+            witnessing=audited.witnessing, version=version("gridwarden"))
 
     async def _ledger_check(self) -> None:
         self.ledger.refuse_unless_sealing()

@@ -5,12 +5,14 @@ from typing import Any
 
 from audit_ledger.domain.finding import Kind, Mode, Verdict
 from audit_ledger.service.intake import ACTION
+from audit_ledger.service.mirror_status import State
 from shared_kernel.endpoint import Endpoint
 
 Operation = Mapping[str, Any]
 _HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 in hexadecimal"}
 _COUNT = {"type": "integer", "minimum": 0}
 _TEXT = {"type": "string"}
+_MAYBE = {"type": ["string", "null"]}
 _PATH = {"type": "array", "items": _HASH, "description": "RFC 6962 proof nodes, leaf to root"}
 
 
@@ -45,13 +47,28 @@ SCHEMAS: Mapping[str, Any] = {
     "Report": _object({
         "verdict": {"enum": [verdict.name.lower() for verdict in Verdict]}, "exit_code": {"type": "integer"},
         "stream": _TEXT, "size": _COUNT, "since": _COUNT, "root": _HASH, "mode": {"enum": [str(mode) for mode in Mode]},
-        "stale": {"type": "boolean"}, "stale_because": {"type": ["string", "null"]}, "findings": {"type": "array", "items": _ref("Finding")},
+        "stale": {"type": "boolean"}, "stale_because": _MAYBE,
+        "findings": {"type": "array", "items": _ref("Finding")},
         "dropped_findings": _COUNT, "checkpoints_good": _COUNT, "anchored_size": _COUNT, "holds_to": _COUNT,
         "duration_ms": _COUNT,
     }),
     "Verification": _object({"state": {"enum": ["none", "running", "done"]}, "done": _COUNT, "total": _COUNT,
                              "report": {"anyOf": [_ref("Report"), {"type": "null"}]}}),
-    "Copies": _object({"items": {"type": "array", "items": {"type": "object"}}}),
+    "Tree": _object({"size": _COUNT, "root": _HASH, "peaks": {"type": "array", "items": _object(
+        {"level": _COUNT, "index": _COUNT, "hash": _HASH, "first": _COUNT, "last": _COUNT})}}),
+    "Witnesses": _object({"quorum_size": _COUNT, "late_s": _COUNT, "is_late": {"type": "boolean"},
+                          "items": {"type": "array", "items": _object(
+                              {"name": _TEXT, "size": _COUNT}, {"url": _MAYBE, "at": _MAYBE, "error": _MAYBE,
+                                                                "doubt": _MAYBE})}}),
+    "Copies": _object({"items": {"type": "array", "items": _object(
+        {"name": _TEXT, "state": {"enum": [str(state) for state in State]}, "size": _COUNT, "published": _COUNT,
+         "backlog": _COUNT}, {"reason": _MAYBE, "divergence": {"type": ["object", "null"]}})}}),
+    "Repair": _object({"name": _TEXT, "size": _COUNT, "found": {"type": "array", "items": {"type": "object"}},
+                       "entries": _COUNT, "seq": {"type": ["integer", "null"]}}),
+    "NewErasure": _object({"subject": _TEXT, "reason": _TEXT}),
+    "Erased": _object({"subject": _TEXT, "keys": {"type": "array", "items": _TEXT}, "entries": _COUNT}),
+    "Erasures": _object({"items": {"type": "array", "items": {"type": "object"}},
+                         "next": {"type": ["integer", "null"]}}),
     "Problem": _object({"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT}),
 }
 """The bodies."""
@@ -105,8 +122,31 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "summary": "The verification that runs, or the last one", "responses": _answers("Its state", "Verification")},
     ("POST", "/api/v1/ledger/verify"): {
         "summary": "Rehash everything now", "responses": _answers("What was found", "Report")},
+    ("GET", "/api/v1/ledger/tree"): {
+        "summary": "The perfect subtrees, largest first, that fold into the root",
+        "parameters": [_query("size", "tree size; the head without it")], "responses": _answers("The tree", "Tree")},
+    ("GET", "/api/v1/ledger/witnesses"): {
+        "summary": "The witnesses of the policy, as last heard of", "responses": _answers("Witnesses", "Witnesses")},
+    ("GET", "/api/v1/ledger/copies"): {
+        "summary": "The copies (tiles, MongoDB) and how far they are", "responses": _answers("Copies", "Copies")},
+    ("POST", "/api/v1/ledger/copies/{name}/repair"): {
+        "summary": "Put proven bytes where a copy differs", "responses": _answers("What was changed", "Repair")},
+    ("POST", "/api/v1/ledger/erasures"): {
+        "summary": "Destroy the keys of a subject's sealed fields",
+        "requestBody": {"required": True, **_json("NewErasure")}, "responses": _answers("Erased", "Erased")},
+    ("GET", "/api/v1/ledger/erasures"): {
+        "summary": "What was erased, newest first", "parameters": [_query("before", "below this entry")],
+        "responses": _answers("Erasures", "Erasures")},
+    ("GET", "/tlog/checkpoint"): {
+        "summary": "The tile log's checkpoint (C2SP tlog-tiles)", "responses": _text("A signed note")},
+    ("GET", "/tlog/tile/entries/{index:path}"): {
+        "summary": "An entry bundle: leaf data, each after its uint16 length",
+        "responses": _text("A bundle", "application/octet-stream")},
+    ("GET", "/tlog/tile/{level}/{index:path}"): {
+        "summary": "A tile of hashes, 32 bytes each", "responses": _text("A tile", "application/octet-stream")},
     ("GET", "/api/v1/ledger/openapi.json"): {
-        "summary": "This document", "responses": {"200": {"description": "OpenAPI 3.1"}}},
+        "summary": "This document", "responses": {"200": {"description": "OpenAPI 3.1", "content": {
+            "application/json": {"schema": {"type": "object"}}}}}},
 }
 """By method and path."""
 

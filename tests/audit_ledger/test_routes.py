@@ -17,7 +17,7 @@ from audit_ledger.domain.entry import hasher
 from audit_ledger.domain.merkle import folded
 from audit_ledger.domain.proofs import proves_inclusion
 from audit_ledger.domain.tlog_proof import TlogProof
-from audit_ledger.http import endpoints
+from audit_ledger.http.routes import endpoints
 from audit_ledger.service import Ledger
 from shared_kernel.context import RequestContext, put_context
 from shared_kernel.errors import GridwardenError, InvalidInputError, NotFoundError
