@@ -72,6 +72,10 @@ class Publisher:
         except UnavailableError as cause:
             await self._alarm(cause)
             return False
+        except Exception as cause:
+            log.exception("checkpoint_failed")
+            await self._alarm(UnavailableError(f"the checkpoint could not be published ({type(cause).__name__})"))
+            return False
         return True
 
     async def _store(self, checkpoint: Checkpoint) -> None:

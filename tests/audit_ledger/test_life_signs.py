@@ -124,28 +124,34 @@ async def test_a_clock_that_went_back_while_the_ledger_was_down_is_noticed(rig: 
 class Mute(FileSigner):
     """A signer whose key is out of reach until somebody brings it."""
 
-    is_mute = True
+    excuse: Exception | None = None
 
     async def sign(self, text: str) -> str:
         """Sign, or say that it is impossible now."""
-        if self.is_mute:
-            raise LedgerDownError("the key is away")
+        if self.excuse is not None:
+            raise self.excuse
         return await super().sign(text)
 
 
-async def test_without_its_key_the_ledger_seals_says_so_once_and_signs_later(rig: Rig) -> None:
+@pytest.mark.parametrize(("excuse", "reason"), [
+    (LedgerDownError("the key is away"), "the key is away"), (RuntimeError("a mistake of ours"), "RuntimeError"),
+])
+async def test_without_its_key_the_ledger_seals_says_so_once_and_signs_later(
+    rig: Rig, excuse: Exception, reason: str,
+) -> None:
     signer = Mute(rig.signer)
+    signer.excuse = excuse
     ledger = Ledger(LedgerWriter(rig.writer_pool, rig.signer.name), rig.reader, signer=signer, folder=rig.folder,
                     clock=rig.clock, publish_every_s=0.05, retry_every_s=0.1)
     await ledger.start()
     await ledger.record(rig.event(1))
     await asyncio.sleep(0.5)
 
-    signer.is_mute = False
+    signer.excuse = None
     await until(lambda: bool(rig.folder.checkpoints()))
     await ledger.stop()
 
     alarms = await ledger.find(action="checkpoint_not_published")
     assert len(alarms) == 1
-    assert "the key is away" in alarms[0].event["event"]["reason"]
+    assert reason in alarms[0].event["event"]["reason"]
     assert (await rig.verify()).anchored_size == ledger.head().size
