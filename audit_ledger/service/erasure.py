@@ -115,8 +115,6 @@ class Erasure:
             await self._keys.destroy(keys, self._clock.now_us())
         except UnavailableError as cause:
             raise UnfinishedErasureError(subject) from cause
-        finally:
-            self._sealer.forget(keys)
 
 
 _BATCH = 500

@@ -73,14 +73,10 @@ class FieldSealer:
         return [opened(event, facts) for event in events]
 
     def retire(self, commitments: Iterable[str], subject: str) -> None:
-        """Never use these keys for another event."""
-        self._retired.update(commitments)
+        """Never use these keys for another event, and ask the database each time before one of them opens anything."""
         self._current.pop(subject, None)
-        self.forget(commitments)
-
-    def forget(self, commitments: Iterable[str]) -> None:
-        """Ask the database again before these keys open anything."""
         for commitment in commitments:
+            self._retired.add(commitment)
             self._facts.pop(commitment, None)
 
     def forget_all(self) -> None:

@@ -263,11 +263,14 @@ async def test_an_event_that_waits_for_its_key_never_gets_one_that_is_being_eras
     [old] = await desk.keys.of("ada")
     cold = desk.beside().sealer
     waiting = [asyncio.create_task(cold.seal(desk.event("ada"))) for _ in range(3)]
-    await asyncio.sleep(0)
+    for _ in range(2):
+        await asyncio.sleep(0)  # until the database is asked
 
     cold.retire([old.commitment], "ada")
 
-    keys = {each["grid"]["sealed"]["key"] for each in await asyncio.gather(*waiting, cold.seal(desk.event("ada")))}
+    async with asyncio.timeout(10):
+        events = [*await asyncio.gather(*waiting), await cold.seal(desk.event("ada"))]
+    keys = {each["grid"]["sealed"]["key"] for each in events}
     assert (len(keys), old.commitment in keys) == (1, False)
 
 
@@ -300,6 +303,32 @@ async def test_an_erasure_that_is_sealed_and_not_done_says_so_and_can_be_repeate
     await desk.ledger.stop()
 
 
+class SlowKeys(SubjectKeys):
+    """Destroys when it is told to."""
+
+    may_go_on = asyncio.Event()
+
+    async def destroy(self, commitments: Sequence[str], at_us: int) -> int:
+        await self.may_go_on.wait()
+        return await super().destroy(commitments, at_us)
+
+
+async def test_a_verification_that_falls_between_entry_and_destruction_is_no_alarm(rig: Rig) -> None:
+    desk = SealingRig(rig, KEK, SlowKeys)
+    await desk.ledger.start()
+    await desk.seal("ada")
+    erasing = asyncio.create_task(desk.erasure.erase("ada", reason="asked"))
+    await desk.ledger.wait_beyond(2)
+
+    checking = asyncio.create_task(desk.check())
+    await asyncio.sleep(0.5)
+    SlowKeys.may_go_on.set()
+
+    assert await checking == []
+    assert len((await erasing).keys) == 1
+    await desk.ledger.stop()
+
+
 class Forgetful:
     """A ledger that seals and whose answer is lost."""
 
@@ -310,6 +339,26 @@ class Forgetful:
     async def record(self, event: Event) -> Receipt:
         await self._ledger.record(event)
         raise LedgerDownError("TimeoutError")
+
+
+class Read:
+    """A ledger that somebody reads just before it seals."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.find = ledger.find
+        self._ledger = ledger
+
+    async def record(self, event: Event) -> Receipt:
+        await self._ledger.read(0, 10)
+        return await self._ledger.record(event)
+
+
+async def test_what_was_read_while_erasing_is_not_remembered(desk: SealingRig) -> None:
+    [seq] = await desk.seal("ada")
+
+    await Erasure(desk.keys, desk.sealer, Read(desk.ledger), desk.rig.clock).erase("ada", reason="asked")
+
+    assert (await desk.event_at(seq))["user"]["name"] == ERASED
 
 
 async def test_after_a_lost_answer_no_entry_uses_the_key_that_may_be_erased(desk: SealingRig) -> None:
