@@ -21,8 +21,8 @@ from audit_ledger.domain.columns import Columns, columns_of
 from audit_ledger.domain.merkle import Frontier, Span, inclusion_spans, leaf_hash, root_of
 from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.proofs import proves_inclusion
-from audit_ledger.service.prover import Prover
 from audit_ledger.service.batch import Batch, Pending
+from audit_ledger.service.prover import Prover
 from audit_ledger.service.sequencer import Sequencer
 from audit_ledger.service.verifier import Verifier
 from audit_ledger.service.walking import Team
@@ -43,7 +43,7 @@ PROOFS = 20_000
 MORE = 40
 """Batches more, so that the start of a second process does not decide what two are worth."""
 SYNCS = 50
-_CLOCK = SystemClock()
+CLOCK = SystemClock()
 
 
 async def measure(url: str) -> list[Metric]:
@@ -67,9 +67,10 @@ async def measure(url: str) -> list[Metric]:
     return [*batch, *single_and_async, *verify, *large, _proof_verify()]
 
 
-def _event(number: int) -> Event:
+def event_of(number: int) -> Event:
+    """Return a decision as the gateway seals it."""
     return security_event(
-        _CLOCK, "access_decision", category="web", types=("access", "allowed"),
+        CLOCK, "access_decision", category="web", types=("access", "allowed"),
         user={"id": f"user-{number % 97}", "name": "ada", "roles": ["grid_operator"]}, source={"ip": "192.0.2.7"},
         http={"request": {"id": f"request-{number}", "method": "GET"}}, url={"path": "/api/v1/analytics/load"},
         grid={"decision": {"allow": True, "reasons": ["role grid_operator may analytics.read"], "risk": 12,
@@ -79,12 +80,12 @@ def _event(number: int) -> Event:
 
 async def _append_batch(owner: Any, writer: LedgerWriter, reader: LedgerReader) -> list[Metric]:  # noqa: ANN401 - asyncpg
     """The batch engine on prepared payloads, against COPY of the same rows into the same kind of table."""
-    prepared = [(payload_of(event), columns_of(event)) for event in map(_event, range(BATCH))]
+    prepared = [(payload_of(event), columns_of(event)) for event in map(event_of, range(BATCH))]
     head = await writer.lead()
     frontier = await Prover(reader).frontier(head)
     ours, bare = [], []
     for _ in range(SAMPLES):
-        batch = Batch(writer.stream, head, frontier.copy(), _CLOCK.now_us(), _pending(prepared))
+        batch = Batch(writer.stream, head, frontier.copy(), CLOCK.now_us(), _pending(prepared))
         began = perf_counter()
         head, _ = await writer.append(head, batch.rows(), batch.sealed)
         ours.append(BATCH / (perf_counter() - began))
@@ -106,11 +107,11 @@ async def _append_batch(owner: Any, writer: LedgerWriter, reader: LedgerReader) 
 
 async def _enlarge(writer: LedgerWriter, reader: LedgerReader) -> None:
     """Append without measuring."""
-    prepared = [(payload_of(event), columns_of(event)) for event in map(_event, range(BATCH))]
+    prepared = [(payload_of(event), columns_of(event)) for event in map(event_of, range(BATCH))]
     head = await writer.lead()
     frontier = await Prover(reader).frontier(head)
     for _ in range(MORE):
-        batch = Batch(writer.stream, head, frontier, _CLOCK.now_us(), _pending(prepared))
+        batch = Batch(writer.stream, head, frontier, CLOCK.now_us(), _pending(prepared))
         head, _ = await writer.append(head, batch.rows(), batch.sealed)
     await writer.release()
 
@@ -127,9 +128,9 @@ async def _stored_rows(owner: Any, since: int) -> list[Any]:  # noqa: ANN401 - a
 
 async def _append_async(writer: LedgerWriter, reader: LedgerReader) -> list[Metric]:
     """1,000 records in flight against one at a time: what group commit is worth here and now."""
-    sequencer = Sequencer(writer, Prover(reader), _CLOCK)
+    sequencer = Sequencer(writer, Prover(reader), CLOCK)
     await sequencer.start()
-    events = [_event(number) for number in range(BATCH)]
+    events = [event_of(number) for number in range(BATCH)]
     many, one, cpu = [], [], []
 
     async def hand(numbers: Iterator[int]) -> None:
@@ -175,7 +176,7 @@ async def _verify(reader: LedgerReader, signer: NoteSigner) -> list[Metric]:
     ratios, bare, rates, scaling, work = [], [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         files = LedgerFolder(keys=Path(folder), checkpoints=Path(folder))
-        one, two = (Verifier(reader, _CLOCK, key=signer.verifier, outside=files, page_rows=512, team=Team(processes))
+        one, two = (Verifier(reader, CLOCK, key=signer.verifier, outside=files, page_rows=512, team=Team(processes))
                     for processes in (1, 2))
         for _ in range(SAMPLES):
             began, cpu = perf_counter(), _cpu_s()
