@@ -80,7 +80,7 @@ class MongoMirror:
             found = await self._entries.find_one(self._between("seq", 0, MaxKey()), {"_id": 1}, sort=[("_id", -1)])
         if found is None:
             return 0
-        seq = _seq_of(found)
+        seq = _number_of(found, "seq")
         return PAST_ALL if seq == NOWHERE else seq + 1
 
     async def add(self, entries: Sequence[Entry]) -> None:
@@ -118,13 +118,12 @@ class MongoMirror:
                                             f"it holds another checkpoint of size {checkpoint.size}") from cause
 
     async def restore(self, note: bytes, checkpoint: Checkpoint) -> None:
-        """Remove every document of the log that the checkpoint does not cover, and put the checkpoint there."""
+        """Remove every document of the log that the checkpoint does not cover; it becomes the only checkpoint."""
         size = checkpoint.size
         with self._faults():
             for ends in ((size, MaxKey()), (MinKey(), 0)):
                 await self._entries.delete_many(self._between("seq", *ends))
-            for ends in ((size, MaxKey()), (MinKey(), 0)):
-                await self._checkpoints.delete_many(self._between("size", *ends))
+            await self._checkpoints.delete_many(self._between("size", MinKey(), MaxKey()))
             for collection, field in ((self._entries, "seq"), (self._checkpoints, "size")):
                 await collection.delete_many(self._misplaced(field))
             await self._checkpoints.insert_many([{"_id": self._id("size", size), "note": note}])
@@ -145,6 +144,13 @@ class MongoMirror:
         """Yield nothing: the mirror has no tree."""
         for place in _NO_TREE:
             yield place
+
+    async def notes(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield every checkpoint it holds, with the size under which it lies."""
+        everything = self._between("size", MinKey(), MaxKey())
+        with self._faults():
+            async for document in self._checkpoints.find(everything, sort=[("_id", 1)]):
+                yield _number_of(document, "size"), _bytes(document.get("note"))
 
     async def strays(self, _size: int) -> int:
         """Return how many documents name the log and lie outside its positions."""
@@ -168,7 +174,7 @@ class MongoMirror:
 
     def _copied(self, document: Document) -> CopiedEntry:
         """Read a document; one with any other field, or a field of another type, is unreadable."""
-        seq, at = _seq_of(document), document.get("recorded_at_us")
+        seq, at = _number_of(document, "seq"), document.get("recorded_at_us")
         previous, found, payload = (_bytes(document.get(name)) for name in ("prev_hash", "entry_hash", "payload"))
         if not isinstance(at, Int64) or set(document) != _FIELDS or seq == NOWHERE:
             return CopiedEntry(seq, b"", found)
@@ -194,12 +200,12 @@ class MongoMirror:
             raise CopyDownError(self.name, type(cause).__name__) from cause
 
 
-def _seq_of(document: Document) -> int:
-    """Return the position that an `_id` names; NOWHERE unless it is {stream, seq: a 64-bit integer}."""
+def _number_of(document: Document, field: str) -> int:
+    """Return the number that an `_id` names; NOWHERE unless it is {stream, field: a 64-bit integer}."""
     place = document["_id"]
-    if not isinstance(place, Mapping) or list(place) != ["stream", "seq"] or not isinstance(place["seq"], Int64):
+    if not isinstance(place, Mapping) or list(place) != ["stream", field] or not isinstance(place[field], Int64):
         return NOWHERE
-    return int(place["seq"]) if place["seq"] >= 0 else NOWHERE
+    return int(place[field]) if place[field] >= 0 else NOWHERE
 
 
 def _bytes(value: Any) -> bytes:  # noqa: ANN401 - a document may hold anything

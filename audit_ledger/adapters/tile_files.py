@@ -1,19 +1,24 @@
 """The files of a tile log: whole ones only, each durable before its checkpoint is.
 
 Every file is written beside its place, fsynced and renamed: a crash leaves no half of one, and what is written twice
-is the same.
+is the same. Others may have written here: no link is followed, no pipe waited for, and no more read than a tile can
+hold. Whoever serves the folder to the public serves hashes; the folder of the entries is for us alone.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from audit_ledger.domain.tiles import TILE_WIDTH, MalformedTileError, Tile, narrowed
+from audit_ledger.domain.note import MAX_NOTE_BYTES
+from audit_ledger.domain.tiles import MAX_BYTES, TILE_WIDTH, MalformedTileError, Tile, narrowed
 
 _NEW = ".new"
+_NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _WIDTHS = {str(width): width for width in range(1, TILE_WIDTH)}
 
 
@@ -26,20 +31,22 @@ class TileFiles:
 
     def note(self) -> bytes | None:
         """Return the checkpoint file."""
-        with contextlib.suppress(FileNotFoundError):
-            return (self._root / "checkpoint").read_bytes()
-        return None
+        return _read(self._root / "checkpoint", MAX_NOTE_BYTES) or None
 
     def widest(self, level: int, index: int) -> bytes:
         """Return the full tile, or the widest partial one; nothing when there is none."""
         full = self._root / Tile(level, index).path
-        with contextlib.suppress(FileNotFoundError):
-            return full.read_bytes()
+        if content := _read(full, MAX_BYTES):
+            return content
         partial = _partial(full)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             widths = [_WIDTHS[each.name] for each in partial.iterdir() if each.name in _WIDTHS]
-            return (partial / str(max(widths))).read_bytes() if widths else b""
+            return _read(partial / str(max(widths)), MAX_BYTES) if widths else b""
         return b""
+
+    def read(self, path: Path) -> bytes:
+        """Return a file that `all` named."""
+        return _read(path, MAX_BYTES)
 
     def held(self, tile: Tile) -> bytes | None:
         """Return a tile, cut out of the widest of its place; None when that is not wide enough."""
@@ -58,16 +65,19 @@ class TileFiles:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Let one process at a time change files; at the end every change is durable."""
-        self._root.mkdir(parents=True, exist_ok=True)
+        """Change files, and nobody else; at the end every change is durable. BlockingIOError while another does."""
+        entries = self._root / "tile" / "entries"
+        if not entries.is_dir():
+            entries.parent.mkdir(parents=True, exist_ok=True)
+            entries.mkdir(mode=0o700)
         with (self._root / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._changed = set()
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._changed = {self._root, entries.parent}
             yield
             self._settle()
 
     def has(self, tile: Tile) -> bool:
-        """Tell whether just this tile is a file."""
+        """Tell whether just this tile is there."""
         return (self._root / tile.path).exists()
 
     def write(self, tile: Tile, content: bytes) -> None:
@@ -81,12 +91,12 @@ class TileFiles:
 
     def drop_partial(self, level: int, index: int) -> None:
         """Remove the partial tiles of a place."""
-        shutil.rmtree(_partial(self._root / Tile(level, index).path), ignore_errors=True)
+        _remove(_partial(self._root / Tile(level, index).path))
 
     def drop(self, paths: Iterable[Path]) -> None:
         """Remove files."""
         for path in paths:
-            path.unlink(missing_ok=True)
+            _remove(path)
             self._changed.add(path.parent)
 
     def clear(self, level: int, index: int) -> None:
@@ -108,7 +118,8 @@ class TileFiles:
             self._changed.add(folder)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(path.name + _NEW)
-        with fresh.open("wb") as file:
+        _remove(fresh)
+        with fresh.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -124,6 +135,32 @@ class TileFiles:
                 finally:
                     os.close(handle)
         self._changed = set()
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Return a file's bytes, one more than allowed if there are more; nothing when it is no regular file."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as cause:
+        if cause.errno in _NO_FILE:
+            return b""
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return b""
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(limit + 1)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is there."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _partial(full: Path) -> Path:

@@ -37,6 +37,7 @@ from audit_ledger.domain.tiles import (
 )
 
 _Answer = TypeVar("_Answer")
+_NO_NOTES: tuple[tuple[int, bytes], ...] = ()
 
 
 class TileFolder:
@@ -93,6 +94,11 @@ class TileFolder:
                            hashes[place] if place < len(hashes) else b"")
             level += 1
 
+    async def notes(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield nothing: a tile log shows its newest checkpoint only."""
+        for note in _NO_NOTES:
+            yield note
+
     async def strays(self, size: int) -> int:
         """Return how many files a tree of `size` has no use for, or say other than the widest tile of their place."""
         return await self._off_loop(lambda: sum(1 for _ in self._strays(size)))
@@ -128,6 +134,9 @@ class TileFolder:
             for at in range(0, len(entries), TILE_WIDTH):
                 group = entries[at:at + TILE_WIDTH]
                 index, width = group[0].seq // TILE_WIDTH, len(group)
+                if group[0].seq % TILE_WIDTH:
+                    message = f"entry {group[0].seq} begins no group of {TILE_WIDTH}"
+                    raise ValueError(message)
                 data = [self._leaf_data(each.prev_hash, each.seq, each.recorded_at_us, each.payload) for each in group]
                 put(Tile(ENTRIES, index, width), bundle_of(data))
                 put(Tile(0, index, width), b"".join(map(leaf_hash, data)))
@@ -212,7 +221,7 @@ class TileFolder:
     def _strays(self, size: int) -> Iterator[Path]:
         for path, tile in self._files.all():
             if tile is None or _is_beyond(tile, size) or (
-                    not tile.is_full and self._files.held(tile) not in {None, path.read_bytes()}):
+                    not tile.is_full and self._files.held(tile) not in {None, self._files.read(path)}):
                 yield path
 
 

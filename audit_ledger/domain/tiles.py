@@ -19,6 +19,8 @@ TILE_WIDTH = 1 << TILE_HEIGHT
 HASH_BYTES = 32
 ENTRIES = -1
 """The level of an entry bundle, which lies beside the tile of level 0 of the same index and width."""
+MAX_BYTES = TILE_WIDTH * (2 + 65_535)
+"""No tile is larger than the largest bundle."""
 MAX_LEVEL = 63
 MAX_INDEX = 2**63 // TILE_WIDTH
 _GROUP = 1_000

@@ -15,6 +15,7 @@ import structlog
 
 from audit_ledger.domain.checkpoint import Checkpoint
 from audit_ledger.domain.copies import CopyDivergedError, CopyDownError, Divergence
+from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.note import VerifierKey
 from audit_ledger.service import metrics
 from audit_ledger.service.mirror_port import Copy
@@ -77,8 +78,9 @@ class Mirror:
                 await self._alarm(cause)
             except GridwardenError as cause:
                 self._enter(State.STOPPED, cause)
-            except Exception:
+            except Exception as cause:
                 log.exception("copy_follower_failed", copy=self.copy.name)
+                self._enter(State.STOPPED, UnavailableError(f"its follower failed: {type(cause).__name__}"))
             self._measure(await self._ledger.wait_published(-1))
             await self._rest(pause)
             pause = min(pause * 2, _LAST_PAUSE_S)
@@ -98,9 +100,12 @@ class Mirror:
 
     async def _follow(self) -> None:
         """Wait for news, and bring the copy up to it."""
-        await self._ledger.wait_published(self._size if self._state is State.FOLLOWING else -1)
+        told = await self._ledger.wait_published(self._size if self._state is State.FOLLOWING else -1)
         async with self.turn:
             _, newest = await self.source.checkpoint()
+            if newest.size < told.size:
+                raise UncheckableError(f"the published checkpoint of size {told.size} is gone from the database: "
+                                       "run `gridwarden ledger verify`")
             size = await claim(self.copy, self.source, newest)
             if size < self._size:
                 log.warning("copy_went_back", copy=self.copy.name, size=size, was=self._size)

@@ -45,6 +45,7 @@ async def verify_copy(
             progress(done, upto.size)
     walk.finish(upto.size, upto.root)
     await _check_nodes(copy, upto, walk)
+    await _check_notes(copy, checkpoint, key, walk)
     await _check_end(copy, checkpoint, walk)
     return CopyReport(copy.name, upto.size, checkpoint.size, walk.findings.ordered())
 
@@ -73,6 +74,16 @@ async def _check_nodes(copy: Copy, upto: Checkpoint, walk: CopyWalk) -> None:
         first, last = place.index << place.level, ((place.index + 1) << place.level) - 1
         if held != walk.subtrees.get(place, held) and not any(a <= last and first <= b for a, b in damaged):
             walk.note(first, last, f"its tree node {place} is {'wrong' if held else 'gone'}")
+
+
+async def _check_notes(copy: Copy, checkpoint: Checkpoint, key: VerifierKey, walk: CopyWalk) -> None:
+    async for size, note in copy.notes():
+        place = max(size - 1, 0)
+        try:
+            if open_checkpoint(note, checkpoint.origin, key).size != size:
+                walk.note(place, place, f"under the size {size} lies another checkpoint")
+        except (MalformedNoteError, UntrustedNoteError) as cause:
+            walk.note(place, place, f"its checkpoint of size {size} is not the log's: {cause.detail}")
 
 
 async def _check_end(copy: Copy, checkpoint: Checkpoint, walk: CopyWalk) -> None:

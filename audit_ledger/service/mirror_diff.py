@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from audit_ledger.domain.checkpoint import Checkpoint
 from audit_ledger.domain.copies import CopiedEntry, Difference, Divergence, Divergences, UnprovenError
+from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
 from audit_ledger.domain.merkle import TILE_HEIGHT, Frontier, Subtree, folded, leaf_hash, perfect_root
 from audit_ledger.domain.tiles import TILE_WIDTH
 from audit_ledger.service.mirror_port import Copy
@@ -71,6 +72,7 @@ async def diff(copy: Copy, source: ProvenEntries, upto: Checkpoint) -> tuple[Div
     if folded([*tiles.peaks, *rest.peaks]) != upto.root:
         raise UnprovenError(0, upto.size, upto.size)
     await _compare_nodes(copy, source, upto.size, found)
+    await _check_notes(copy, source, found)
     await _find_more(copy, upto.size, found)
     return found.all()
 
@@ -136,6 +138,17 @@ async def _compare_page(source: ProvenEntries, page: list[tuple[Subtree, bytes]]
         if held != wanted:
             kind = Difference.DIFFERENT if held else Difference.MISSING
             found.add(kind, place.index << place.level, ((place.index + 1) << place.level) - 1)
+
+
+async def _check_notes(copy: Copy, source: ProvenEntries, found: Divergences) -> None:
+    """A checkpoint of ours is signed by us and lies under its own size."""
+    async for size, note in copy.notes():
+        try:
+            is_ours = source.opened(note).size == size
+        except (MalformedNoteError, UntrustedNoteError):
+            is_ours = False
+        if not is_ours:
+            found.add(Difference.DIFFERENT, max(size - 1, 0), max(size - 1, 0))
 
 
 async def _find_more(copy: Copy, size: int, found: Divergences) -> None:

@@ -42,6 +42,9 @@ class Copy(Protocol):
     def nodes(self, size: int) -> AsyncIterator[tuple[Subtree, bytes]]:
         """Yield the tree nodes above the leaves that it holds of a tree of `size`, as they are."""
 
+    def notes(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield the checkpoints it keeps beside the one it claims, each with the size under which it lies."""
+
     async def strays(self, size: int) -> int:
         """Return how many things of the log it holds that no position below `size` has use for."""
 

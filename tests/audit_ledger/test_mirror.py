@@ -1,5 +1,6 @@
 """Copies follow, fall behind, catch up, and are never overwritten; every change to one is found and repaired."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.mongo
 
 @pytest.fixture(scope="module")
 def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
-    """One server for all tests; every test's log has a name of its own."""
+    """One server for all tests; every test's log has a name, and a database, of its own."""
     with mongo_server(tmp_path_factory.mktemp("mongo") / "db") as server:
         yield server
 
@@ -48,8 +49,8 @@ async def fleet(
 ) -> AsyncIterator[Fleet]:
     """A ledger and two empty copies."""
     async with opened(make_database, tmp_path, clock) as rig:
-        mirror = MongoMirror.connect(host=mongo.host, port=mongo.port, database="test", stream=rig.signer.name,
-                                     patience_s=1.0)
+        mirror = MongoMirror.connect(host=mongo.host, port=mongo.port, database=rig.signer.name.replace("/", "-"),
+                                     stream=rig.signer.name, patience_s=1.0)
         yield Fleet(rig, TileFolder(tmp_path / "tlog", rig.signer.name), mirror, tmp_path / "tlog")
         await mirror.close()
 
@@ -86,6 +87,12 @@ async def test_the_tiles_on_disk_are_those_of_the_standard_and_hold_the_ledgers_
     assert data == [leaf_data(each.prev_hash, each.seq, each.recorded_at_us, each.payload) for each in entries[512:]]
     assert list(map(leaf_hash, data)) == hashes_in((fleet.folder / "tile/0/002.p/88").read_bytes(), 88)
     assert (fleet.folder / "checkpoint").read_bytes() == await fleet.rig.reader.checkpoint_before(2**62)
+
+
+async def test_the_entries_are_readable_for_us_alone(fleet: Fleet) -> None:
+    await fleet.copied(20, fleet.tiles)
+
+    assert (fleet.folder / "tile" / "entries").stat().st_mode & 0o777 == 0o700
 
 
 async def test_documents_hold_the_exact_bytes(fleet: Fleet) -> None:
@@ -163,6 +170,16 @@ async def swap_mongo(fleet: Fleet, one: int, other: int) -> None:
         await edit_mongo(fleet, seq, **{name: held for name, held in (document or {}).items() if name != "_id"})
 
 
+async def edit_checkpoint(fleet: Fleet, size: int) -> None:
+    await fleet.mongo._checkpoints.insert_one(
+        {"_id": fleet.mongo._id("size", size), "note": foreign_note(stream(fleet), size)})
+
+
+async def move_checkpoint(fleet: Fleet, size: int, other: int) -> None:
+    held = await fleet.mongo._checkpoints.find_one({"_id": fleet.mongo._id("size", size)}) or {}
+    await fleet.mongo._checkpoints.insert_one({"_id": fleet.mongo._id("size", other), "note": held["note"]})
+
+
 def stream(fleet: Fleet) -> str:
     return fleet.rig.signer.name
 
@@ -181,6 +198,8 @@ MONGO_ATTACKS: dict[str, tuple[Callable[[Fleet], Any], list[tuple[int, int]], se
     "the tail lost": (lambda f: lose_mongo(f, 290, 299), [(290, 299)], {"missing"}),
     "all lost": (lambda f: lose_mongo(f, 0, 299), [(0, 299)], {"missing"}),
     "two swapped": (lambda f: swap_mongo(f, 7, 260), [(7, 7), (260, 260)], {"different"}),
+    "an old checkpoint edited": (lambda f: edit_checkpoint(f, 100), [(99, 99)], {"different"}),
+    "a checkpoint under another size": (lambda f: move_checkpoint(f, 300, 50), [(49, 49)], {"different"}),
     "one more at the end": (lambda f: insert_mongo(f, f.mongo._id("seq", 300)), [(300, 300)], {"extra"}),
     "one more far beyond": (lambda f: insert_mongo(f, f.mongo._id("seq", 9_000)), [(300, 9_000)], {"extra"}),
     "one more between": (lambda f: insert_mongo(f, {"stream": stream(f), "seq": 7.5}), [(8, 8)], {"extra"}),
@@ -255,6 +274,21 @@ def add(path: Path, content: bytes) -> None:
     path.write_bytes((path.read_bytes() if path.exists() else b"") + content)
 
 
+def link(path: Path, target: Path) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def in_both(folder: Path, change: Callable[[Path], None]) -> None:
     for row in ("0", "entries"):
         change(folder / "tile" / row)
@@ -282,6 +316,10 @@ TILE_ATTACKS: dict[str, tuple[Callable[[Path], Any], list[tuple[int, int]], set[
     "a wider tile at the end": (lambda f: add(f / "tile/0/002.p/89", bytes(32 * 89)), [(512, 600)],
                                 {"different", "extra"}),
     "a narrower tile that says other": (lambda f: add(f / "tile/0/002.p/3", bytes(96)), [(600, 600)], {"extra"}),
+    "a link to another file": (lambda f: link(f / "tile/0/001", f / "checkpoint"), [(256, 511)], {"different"}),
+    "a pipe": (lambda f: pipe(f / "tile/entries/001"), [(256, 511)], {"different"}),
+    "a folder": (lambda f: in_both(f, lambda row: make_folder(row / "001")), [(256, 511)], {"missing"}),
+    "a file far too large": (lambda f: os.truncate(f / "tile/0/001", 10**10), [(511, 511)], {"different"}),
     "a file that is no tile": (lambda f: add(f / "tile/0/x000/001", bytes(32)), [(600, 600)], {"extra"}),
 }
 
