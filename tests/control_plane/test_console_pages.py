@@ -248,6 +248,13 @@ async def test_an_entry_s_proof_is_a_ladder(city: City) -> None:
     assert "The proof as a ladder of 2 siblings" in page.text
 
 
+@pytest.mark.parametrize(("signed", "told"), [(4, "Keep the receipt"), (3, "The next signed checkpoint will cover")])
+async def test_a_receipt_is_offered_once_a_checkpoint_covers_the_entry(city: City, signed: int, told: str) -> None:
+    city.gateway.answers["GET /api/v1/ledger/checkpoint"] = PlainTextResponse(f"x\n{signed}\ncm9vdA==\n\n- x y\n")
+
+    assert told in (await city.browser.get("/ledger/entries/3")).text
+
+
 async def test_a_receipt_is_a_file_to_keep(city: City) -> None:
     answer = await city.browser.get("/ledger/entries/3/receipt")
 

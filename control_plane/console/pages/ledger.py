@@ -28,7 +28,7 @@ async def show(visit: Visit) -> Response:
     if not entries.is_ok:
         return visit.refused(entries)
     checkpoint = _checkpoint(note)
-    signed = int(checkpoint["size"]) if checkpoint else 0
+    signed = _signed(checkpoint)
     return visit.page(
         "ledger.html", head=head.body, rows=[_row(entry) for entry in entries.items], before=before,
         next=entries.body.get("next"), verification=_state(verification), checkpoint=checkpoint, signed=signed,
@@ -56,6 +56,11 @@ def _checkpoint(answer: Answer) -> dict[str, str] | None:
     return dict(zip(("origin", "size", "root"), lines, strict=False)) if len(lines) >= _NOTE_LINES else None
 
 
+def _signed(checkpoint: dict[str, str] | None) -> int:
+    """Return how many entries the newest signed checkpoint covers."""
+    return int(checkpoint["size"]) if checkpoint else 0
+
+
 async def verify(visit: Visit) -> Response:
     """Start a verification of the whole ledger; one that runs already is shown."""
     answer = await visit.tell("/api/v1/ledger/verify", prefer="respond-async")
@@ -75,13 +80,14 @@ async def verification(visit: Visit) -> Response:
 async def entry(visit: Visit) -> Response:
     """Show one ledger entry and its inclusion proof."""
     seq = visit.part("seq")
-    found, proof = await asyncio.gather(
+    found, proof, note = await asyncio.gather(
         visit.ask(f"/api/v1/ledger/entries/{seq}"), visit.ask(f"/api/v1/ledger/entries/{seq}/proof"),
+        visit.ask("/api/v1/ledger/checkpoint"),
     )
     if not found.is_ok:
         return visit.refused(found)
     return visit.page("entry.html", entry=found.body, row=_row(found.body), proof=proof.body if proof.is_ok else None,
-                      ladder=_ladder(proof))
+                      ladder=_ladder(proof), signed=_signed(_checkpoint(note)))
 
 
 async def receipt(visit: Visit) -> Response:
