@@ -37,7 +37,7 @@ _COSIGNED = 100
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Which entries: from `since` to before `until`, and single ones, in order.
+    """Which entries: from `since` to before `until`, and single ones.
 
     Not given is the first that is here, and all under the newest checkpoint; with single ones alone there is no range.
     """
@@ -58,15 +58,15 @@ class Exporter:
     async def export(self, path: Path, request: Request, progress: Progress | None = None) -> Manifest:
         """Write a bundle to a new file; NotFoundError when it asks for what is pruned or under no checkpoint yet."""
         newest = await self._newest()
-        span = await self._span(request, newest)
+        span, singles = await self._span(request, newest), tuple(sorted({*request.singles}))
         notes = await self._notes(span, newest)
         with BundleWriter(path) as bundle:
             for size, note in notes.items():
                 await asyncio.to_thread(bundle.add_note, size, note)
             head = await self._write_entries(bundle, span, progress or _unseen)
-            for seq in request.singles:
+            for seq in singles:
                 await self._write_single(bundle, seq, max(notes))
-            manifest = await self._manifest(span, head, request.singles, tuple(notes))
+            manifest = await self._manifest(span, head, singles, tuple(notes))
             await asyncio.to_thread(bundle.add_manifest, manifest)
         return manifest
 

@@ -11,9 +11,7 @@ In that order, so that a crash leaves entries that could be gone, and never a ga
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import orjson
 import structlog
 
 from audit_ledger.adapters.bundle_file import BundleFile
@@ -24,10 +22,11 @@ from audit_ledger.domain.entry import leaf_data_of
 from audit_ledger.domain.finding import Verdict
 from audit_ledger.domain.merkle import Frontier, leaf_hash
 from audit_ledger.domain.note import VerifierKey
-from audit_ledger.domain.retention import PRUNED_ACTION, PruneMark, mark_findings, prunable
+from audit_ledger.domain.retention import PRUNED_ACTION, PruneMark, prunable
 from audit_ledger.domain.tlog_policy import NONE, KnownLog, Policy
 from audit_ledger.service.bundle_audit import BundleAuditor
 from audit_ledger.service.prover import Prover
+from audit_ledger.service.prune_check import prune_check, sealed_prunes
 from audit_ledger.store.pruner import LedgerPruner, Prunes
 from audit_ledger.store.reader import LedgerReader
 from shared_kernel.clock import Clock
@@ -41,7 +40,6 @@ Progress = Callable[[int, int], None]
 
 _DAY_US = 86_400_000_000
 _PAGE_ROWS = 512
-_SEALED = 1_000
 
 
 class PruneRefusedError(ConflictError):
@@ -92,14 +90,10 @@ class Retention:
 
     async def finish(self, progress: Progress | None = None) -> int:
         """Delete what an interrupted prune left below the newest mark, if that mark is honest; return how many."""
-        mark = await self.newest()
-        if not mark.size:
-            return 0
-        root = (await self._prover.frontier_at(mark.size)).root
-        doubts = mark_findings(mark, first_seq=mark.size, sealed=await self._sealed(), stored_root=root)
-        if doubts:
-            raise PruneRefusedError(f"{doubts[0].detail}: run `gridwarden ledger verify`")
-        return await self._delete(mark, progress or _unseen)
+        mark, check = await self.newest(), await prune_check(self._reader, self._prunes)
+        if check.findings:
+            raise PruneRefusedError(f"{check.findings[0].detail}: run `gridwarden ledger verify`")
+        return await self._delete(mark, progress or _unseen) if mark.size else 0
 
     def _anchored(self) -> int:
         note = self._folder.latest()
@@ -165,15 +159,12 @@ class Retention:
 
     async def _seal(self, mark: PruneMark, entries: int) -> None:
         """Step 4; once, even when a crash between sealing and marking brings us here again."""
-        if any(mark.is_sealed_by(event) for event in await self._sealed()):
+        if any(mark.is_sealed_by(event) for event in await sealed_prunes(self._reader)):
             return
         await self._recorder.record(security_event(
             self._clock, PRUNED_ACTION, category="configuration", types=("deletion",),
             grid={"retention": mark.to_event(entries)},
         ))
-
-    async def _sealed(self) -> list[Any]:
-        return [_event(entry.payload) for entry in await self._reader.find({"action": PRUNED_ACTION}, None, _SEALED)]
 
     async def _delete(self, mark: PruneMark, progress: Progress) -> int:
         """Step 6."""
@@ -183,13 +174,6 @@ class Retention:
             progress(done, total)
         log.info("ledger_pruned", size=mark.size, entries=done, archive=mark.archive_sha256.hex())
         return done
-
-
-def _event(payload: bytes) -> Any:  # noqa: ANN401 - a damaged payload may hold any JSON value
-    try:
-        return orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _unseen(_done: int, _total: int) -> None:

@@ -42,12 +42,12 @@ def policy_of(rig: Rig, folder: Path, *lines: str, quorum: str = "none") -> Path
     return path
 
 
-def offline(bundle: Path, policy: Path, *words: str) -> tuple[int, dict[str, Any]]:
+def offline(bundle: Path, policy: Path, *words: str, python: str = sys.executable) -> tuple[int, dict[str, Any]]:
     """Run the offline verifier as an auditor does: nothing but Python, nothing in the environment."""
     script = policy.with_name("verify.py")
     script.write_text(verifier_source())
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(script), str(bundle), "--policy", str(policy), "--json", *words],
+        [python, "-I", "-S", str(script), str(bundle), "--policy", str(policy), "--json", *words],
         env={}, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     report: dict[str, Any] = json.loads(done.stdout)

@@ -11,6 +11,7 @@ import pytest
 
 from audit_ledger.adapters.bundle_file import BundleWriter
 from audit_ledger.domain.cosignature import Cosigner
+from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.note import NoteSigner
 from audit_ledger.service.export import Request
 from audit_ledger.store.cosignatures import Cosignatures
@@ -191,3 +192,36 @@ async def test_any_unzip_reads_it(rig: Rig, tmp_path: Path) -> None:
     shutil.unpack_archive(tmp_path / "all.zip", tmp_path / "out")
 
     assert (tmp_path / "out" / "README.txt").read_text().startswith("An export of an audit ledger")
+
+
+async def test_a_damaged_ledger_makes_a_bundle_that_says_so(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    await rig.attack("UPDATE audit_ledger.entries SET payload = '{}' WHERE seq = 7")
+
+    bundle = await exported(rig, tmp_path / "all.zip")
+
+    assert Judge(rig, policy_of(rig, tmp_path))(bundle) == (4, ["edited"])
+
+
+async def test_entries_that_are_gone_are_not_exported_over(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+    await rig.attack("DELETE FROM audit_ledger.entries WHERE seq = 7")
+
+    with pytest.raises(UncheckableError, match="gridwarden ledger verify"):
+        await exported(rig, tmp_path / "all.zip")
+
+    assert list(tmp_path.glob("*all.zip*")) == []
+
+
+PYTHONS = sorted((Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions").glob("3.*/bin/python"))
+"""Other Pythons on this machine, if there are any."""
+
+
+@pytest.mark.parametrize("python", [path for path in PYTHONS if int(path.parts[-3].split(".")[1]) >= 9] or [None])
+async def test_every_python_from_3_9_on_verifies(rig: Rig, tmp_path: Path, python: Path | None) -> None:
+    if python is None:
+        pytest.skip("no other Python here; vermin has looked at the file")
+    await filled(rig)
+    bundle, policy = await exported(rig, tmp_path / "all.zip"), policy_of(rig, tmp_path)
+
+    assert offline(bundle, policy, python=str(python))[0] == 0

@@ -21,6 +21,7 @@ from audit_ledger.domain.proofs import proves_consistency, proves_inclusion
 from audit_ledger.domain.retention import PrunedEntryError, PruneMark, mark_findings, prunable, refuse_pruned
 from audit_ledger.service import Ledger
 from audit_ledger.service.prover import Prover
+from audit_ledger.service.prune_check import prune_check
 from audit_ledger.service.retention import PruneRefusedError, Retention
 from audit_ledger.store.pruner import LedgerPruner, Prunes
 from control_plane.database.pools import open_pool
@@ -331,6 +332,66 @@ async def test_the_pruner_s_role_can_do_nothing_else(rig: Rig) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match=why):
             await pool.execute(statement)
     pool.terminate()
+
+
+async def check(rig: Rig) -> tuple[int, list[tuple[int, int, str]]]:
+    """Return where a verification begins, and what it finds about prunes."""
+    found = await prune_check(rig.reader, Prunes(rig.reader_pool, rig.signer.name))
+    assert all(each.kind is Kind.PRUNED for each in found.findings)
+    return found.start, [(each.seq, each.last_seq, each.detail) for each in found.findings]
+
+
+async def delete(rig: Rig, where: str) -> None:
+    """Delete entries as a superuser, with the guards off."""
+    connection = await asyncpg.connect(rig.url)
+    await connection.execute("ALTER TABLE audit_ledger.entries DISABLE TRIGGER ALL")
+    await connection.execute(f"DELETE FROM audit_ledger.entries WHERE {where}")  # noqa: S608 - a planted attack
+    await connection.close()
+
+
+async def test_an_honest_prune_is_no_finding_and_the_walk_begins_at_its_mark(rig: Rig, tmp_path: Path) -> None:
+    await full(rig)
+    before = await check(rig)
+    async with retaining(rig) as retention:
+        await retention.prune(await exported(rig, tmp_path / "archive.zip"), until=512)
+
+    assert (before, await check(rig)) == ((0, []), (512, []))
+
+
+async def test_a_prune_without_an_export_is_found(rig: Rig) -> None:
+    await full(rig)
+    await delete(rig, "seq < 512")
+
+    assert await check(rig) == (0, [(0, 511, "entries below 512 are gone and no sealed prune says why")])
+
+
+async def test_a_prune_under_a_forged_mark_is_found(rig: Rig) -> None:
+    await full(rig)
+    await forge(rig, (await Prover(rig.reader).frontier_at(512)).root)
+    await delete(rig, "seq < 512")
+
+    assert await check(rig) == (0, [(0, 511, "entries below 512 are marked as pruned, and no sealed entry says so")])
+
+
+async def test_entries_deleted_beyond_an_honest_mark_are_found(rig: Rig, tmp_path: Path) -> None:
+    await full(rig)
+    async with retaining(rig) as retention:
+        await retention.prune(await exported(rig, tmp_path / "archive.zip"), until=512)
+    await delete(rig, "seq < 540")
+
+    assert await check(rig) == (0, [(512, 539, "entries beyond the pruned ones are gone too")])
+
+
+async def test_nodes_changed_under_a_mark_are_found(rig: Rig, tmp_path: Path) -> None:
+    await full(rig)
+    async with retaining(rig) as retention:
+        await retention.prune(await exported(rig, tmp_path / "archive.zip"), until=512)
+    await rig.attack("UPDATE audit_ledger.subtrees SET hash = sha256('') WHERE level = 8 AND index = 1")
+    edited = await check(rig)
+    await rig.attack("DELETE FROM audit_ledger.subtrees WHERE level = 8 AND index = 1")
+
+    assert edited == await check(rig) == (
+        0, [(0, 511, "entries below 512 were pruned under another root than the stored nodes have")])
 
 
 MARK = PruneMark(512, bytes(32), bytes(range(32)))
