@@ -2,11 +2,12 @@
 
 The ledger's name and public key are in `keys/ledger.vkey` from the first use on, and are pinned: another key under the
 same name in Vault, a rotated one whose first version may not sign any more, or an answer that does not verify, is
-refused. While Vault is down nothing is signed; sealing goes on without it.
+refused. While Vault is down nothing is signed; sealing goes on without it. Each signature renews the token.
 """
 
 import asyncio
 import base64
+import contextlib
 import secrets
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -78,6 +79,8 @@ class VaultSigner:
             raise ForeignVaultKeyError(self._key, "it is gone") from cause
         answer = self._client.secrets.transit.sign_data(
             self._key, hash_input=base64.b64encode(text.encode()).decode(), key_version=version)
+        with contextlib.suppress(VaultError):  # a token that cannot be renewed works for as long as it works
+            self._client.auth.token.renew_self()
         return strict_base64(str(answer["data"]["signature"]).removeprefix(f"vault:v{version}:"))
 
     def _pinned_version(self, data: Any) -> int:  # noqa: ANN401 - JSON

@@ -152,6 +152,22 @@ async def test_a_token_that_may_only_read_and_sign_is_enough(vault: str, transit
     assert (await signer.sign("a text\n")).startswith("a text\n")
 
 
+async def test_a_short_lived_token_is_renewed_by_use(vault: str, transit: Any, tmp_path: Path) -> None:
+    transit.create_key(KEY, key_type="ed25519")
+    root = hvac.Client(url=vault, token=TOKEN)
+    root.sys.create_or_update_policy("renewing", 'path "transit/*" { capabilities = ["read", "update"] }')
+    token = root.auth.token.create(policies=["renewing"], ttl="2s")["auth"]["client_token"]
+    signer = await signer_of(vault, folder_of(tmp_path), token=token)
+
+    for _ in range(4):
+        await asyncio.sleep(0.8)
+        await signer.sign("a text\n")
+    await asyncio.sleep(2.5)
+
+    with pytest.raises(VaultDownError, match="Forbidden"):
+        await signer.sign("a text\n")
+
+
 async def test_a_vault_that_never_answers_is_given_up(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         opening = signer_of(f"http://127.0.0.1:{deaf.getsockname()[1]}", folder_of(tmp_path))
