@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from audit_ledger.adapters.tile_folder import TileFolder
 from audit_ledger.service import Ledger
 from audit_ledger.service.erasure import Erasure
+from audit_ledger.service.export import Exporter
 from audit_ledger.service.mirror import Mirror
 from audit_ledger.service.witnessing import Witnessing
 from governance.service import Catalog, Governor, Lineage
@@ -26,6 +27,7 @@ class Audited:
     tiles: TileFolder
     mirrors: tuple[Mirror, ...]
     witnessing: Witnessing | None
+    exporter: Exporter
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class Product:
         audited = self.audited
         return ledger_endpoints(
             audited.ledger, self.clock, erasure=audited.erasure, tiles=audited.tiles, mirrors=audited.mirrors,
-            witnessing=audited.witnessing, version=version("gridwarden"))
+            witnessing=audited.witnessing, exporter=audited.exporter, version=version("gridwarden"))
 
     async def _ledger_check(self) -> None:
         self.ledger.refuse_unless_sealing()

@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.http import copies, erasures, routes, tile_log, witnesses
+from audit_ledger.http import bundles, copies, erasures, routes, tile_log, witnesses
 from audit_ledger.http.openapi import described
 from audit_ledger.service import Ledger
 from audit_ledger.service.erasure import Erasure
+from audit_ledger.service.export import Exporter
 from audit_ledger.service.mirror import Mirror
 from audit_ledger.service.witnessing import Witnessing
 from shared_kernel.clock import Clock
@@ -21,12 +22,12 @@ DESCRIPTION = "/api/v1/ledger/openapi.json"
 
 def endpoints(  # noqa: PLR0913 - one argument a service
     ledger: Ledger, clock: Clock, *, erasure: Erasure, tiles: TileFolder, mirrors: Sequence[Mirror],
-    witnessing: Witnessing | None, version: str,
+    witnessing: Witnessing | None, exporter: Exporter, version: str,
 ) -> tuple[Endpoint, ...]:
     """Return every route; the last one tells of all of them."""
     found = (
         *routes.endpoints(ledger, clock), *witnesses.endpoints(witnessing), *copies.endpoints(mirrors, ledger, clock),
-        *erasures.endpoints(erasure), *tile_log.endpoints(tiles),
+        *erasures.endpoints(erasure), *bundles.endpoints(exporter), *tile_log.endpoints(tiles),
     )
     document: bytes = b""
 

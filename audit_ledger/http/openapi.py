@@ -131,6 +131,10 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "summary": "The copies (tiles, MongoDB) and how far they are", "responses": _answers("Copies", "Copies")},
     ("POST", "/api/v1/ledger/copies/{name}/repair"): {
         "summary": "Put proven bytes where a copy differs", "responses": _answers("What was changed", "Repair")},
+    ("GET", "/api/v1/ledger/bundle"): {
+        "summary": "Entries with proofs and checkpoints, as a zip that verifies without this product",
+        "parameters": [_query("from", "first entry"), _query("until", "the entry after the last")],
+        "responses": _text("A bundle", "application/zip")},
     ("POST", "/api/v1/ledger/erasures"): {
         "summary": "Destroy the keys of a subject's sealed fields",
         "requestBody": {"required": True, **_json("NewErasure")}, "responses": _answers("Erased", "Erased")},

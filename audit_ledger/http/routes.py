@@ -15,18 +15,17 @@ from starlette.responses import PlainTextResponse, Response
 from audit_ledger.domain.finding import Report
 from audit_ledger.domain.head import Entry
 from audit_ledger.http import appending
+from audit_ledger.http.numbers import decimal, number
 from audit_ledger.service.intake import Intake
 from audit_ledger.service.ledger import Ledger
 from shared_kernel.clock import Clock, to_iso
 from shared_kernel.context import context_of
 from shared_kernel.endpoint import Endpoint
-from shared_kernel.errors import InvalidInputError
 
 log = structlog.get_logger()
 
 MAX_PAGE = 500
 _PAGE = 50
-_MAX_DIGITS = 18
 
 
 def endpoints(ledger: Ledger, clock: Clock) -> tuple[Endpoint, ...]:
@@ -58,7 +57,7 @@ class _Routes:
 
     async def tree(self, request: Request) -> Response:
         """The perfect subtrees, largest first, that fold into the root."""
-        size = _number(request, "size", self._ledger.head().size)
+        size = number(request, "size", self._ledger.head().size)
         frontier, places = await self._ledger.tree(size)
         peaks = [{"level": place.level, "index": place.index, "hash": held.hex(), "first": place.index << place.level,
                   "last": ((place.index + 1) << place.level) - 1}
@@ -67,13 +66,13 @@ class _Routes:
 
     async def entries(self, request: Request) -> Response:
         """Newest first with `before`, in order with `after`; the default shows the newest."""
-        limit = min(_number(request, "limit", _PAGE), MAX_PAGE)
+        limit = min(number(request, "limit", _PAGE), MAX_PAGE)
         if "after" in request.query_params:
-            after = _number(request, "after", 0)
+            after = number(request, "after", 0)
             found = await self._ledger.entries(after, limit)
             further = found[-1].seq + 1 if len(found) == limit else None
         else:
-            before = _number(request, "before", self._ledger.head().size)
+            before = number(request, "before", self._ledger.head().size)
             found = (await self._ledger.entries(max(before - limit, 0), min(limit, before)))[::-1]
             further = found[-1].seq if found and found[-1].seq else None
         return _json({"items": await self._shown(found), "next": further})
@@ -91,7 +90,7 @@ class _Routes:
 
     async def proof(self, request: Request) -> Response:
         seq = _seq(request)
-        size = _number(request, "size", self._ledger.head().size)
+        size = number(request, "size", self._ledger.head().size)
         proof = await self._ledger.inclusion_proof(seq, size)
         return _json({"seq": proof.seq, "size": proof.size, "leaf_hash": proof.leaf.hex(), "root": proof.root.hex(),
                       "path": [step.hex() for step in proof.path]})
@@ -101,8 +100,8 @@ class _Routes:
         return PlainTextResponse((await self._ledger.receipt(_seq(request))).to_bytes())
 
     async def consistency(self, request: Request) -> Response:
-        old = _number(request, "old", 0)
-        new = _number(request, "new", self._ledger.head().size)
+        old = number(request, "old", 0)
+        new = number(request, "new", self._ledger.head().size)
         path = await self._ledger.consistency_proof(old, new)
         return _json({"old": old, "new": new, "path": [step.hex() for step in path]})
 
@@ -138,19 +137,7 @@ def _tell_failure(task: asyncio.Task[Report]) -> None:
 
 
 def _seq(request: Request) -> int:
-    return _decimal(str(request.path_params["seq"]), "seq")
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    given = request.query_params.get(name)
-    return default if given is None else _decimal(given, name)
-
-
-def _decimal(text: str, name: str) -> int:
-    """Read a plain decimal: `int` alone would take `+5`, `1_000` and foreign digits."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
-        raise InvalidInputError(f"{name} is a plain decimal number, not {text[:40]!r}")
-    return int(text)
+    return decimal(str(request.path_params["seq"]), "seq")
 
 
 def _json(value: object) -> Response:

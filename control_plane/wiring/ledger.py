@@ -13,11 +13,13 @@ from audit_ledger.adapters.witness_notes import CosignedFile
 from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.service import Ledger
 from audit_ledger.service.erasure import Erasure
+from audit_ledger.service.export import Exporter
 from audit_ledger.service.mirror import Mirror
 from audit_ledger.service.ports import Signer
 from audit_ledger.service.sealing import FieldSealer
 from audit_ledger.service.witnessing import Witnessing
 from audit_ledger.store.cosignatures import Cosignatures
+from audit_ledger.store.pruner import Prunes
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.subject_keys import SubjectKeys
 from audit_ledger.store.writer import LedgerWriter
@@ -43,7 +45,9 @@ async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock
     mirrors = tuple(Mirror(copy, ledger, reader, key=signer.verifier, clock=clock)
                     for copy in copies_of(signer.name, home, settings))
     return Audited(ledger=ledger, erasure=erasure, tiles=TileFolder(home.tiles, signer.name), mirrors=mirrors,
-                   witnessing=_witnessing(pools, home, ledger=ledger, signer=signer, settings=settings, clock=clock))
+                   witnessing=_witnessing(pools, home, ledger=ledger, signer=signer, settings=settings, clock=clock),
+                   exporter=Exporter(reader, Cosignatures(pools.ledger_writer, pools.ledger_reader, signer.name),
+                                     Prunes(pools.ledger_reader, signer.name), signer.verifier))
 
 
 async def _signer(folder: LedgerFolder, settings: Settings) -> Signer:

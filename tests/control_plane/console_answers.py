@@ -160,7 +160,8 @@ ANSWERS: dict[str, Any] = {
         {"level": 0, "index": 2, "hash": HASH, "first": 2, "last": 2}]},
     "GET /api/v1/ledger/bundle": Response(b"PK-bytes", media_type="application/zip"),
     "GET /api/v1/ledger/witnesses": {"quorum_size": 119_900, "items": [
-        {"name": "witness.example/w1", "url": "https://witness.example/", "size": 119_900, "at": AT, "error": None, "doubt": None},
+        {"name": "witness.example/w1", "url": "https://witness.example/", "size": 119_900, "at": AT, "error": None,
+         "doubt": None},
         {"name": "witness.example/w2", "url": "https://other.example/", "size": 0, "at": None,
          "error": "connection refused", "doubt": None}]},
     "GET /api/v1/ledger/copies": {"items": [
