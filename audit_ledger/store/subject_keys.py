@@ -109,14 +109,6 @@ class SubjectKeys:
                 "ORDER BY created_at_us, commitment", self._stream, subject)
         return [StoredKey(*row) for row in rows]
 
-    async def newest(self) -> StoredKey | None:
-        """Return one key that is not destroyed, of whomever."""
-        with driver_errors():
-            row = await self._reader.fetchrow(
-                f"SELECT {_COLUMNS} FROM audit_ledger.subject_keys WHERE stream = $1 AND wrapped IS NOT NULL LIMIT 1",  # noqa: S608 - constant columns
-                self._stream)
-        return StoredKey(*row) if row else None
-
     async def uses(self, commitments: Sequence[str]) -> int:
         """Return how many entries these keys seal; the index alone answers."""
         with driver_errors():

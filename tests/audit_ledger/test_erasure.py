@@ -219,6 +219,21 @@ async def test_with_another_home_s_key_nothing_is_sealed_and_nothing_is_called_e
     assert "is not the one" in (await lost.ledger.read(seq, 1))[0].event["grid"]["sealed"]["unreadable"]
 
 
+async def test_a_home_that_lost_its_key_for_good_erases_and_goes_on(desk: SealingRig) -> None:
+    await desk.seal("ada", "steward-1")
+    await desk.ledger.stop()
+    lost = SealingRig(desk.rig, KeyEncryptionKey(b"x" * 32))
+    await lost.ledger.start()
+
+    for who in ("steward-1", "ada"):
+        await lost.erasure.erase(who, reason="keys/subjects.key is lost", context=STEWARD)
+    [seq] = await lost.seal("ada")
+
+    assert (await lost.event_at(seq))["user"]["name"] == "ada the person"
+    assert await lost.check() == []
+    await lost.ledger.stop()
+
+
 async def test_an_erasure_that_cannot_be_sealed_destroys_nothing(desk: SealingRig) -> None:
     [seq] = await desk.seal("ada")
     await desk.ledger.stop()

@@ -70,21 +70,23 @@ async def test_past_erasures_are_listed_newest_first(client: httpx.AsyncClient) 
     assert [each["subject"] for each in older["items"]] == ["ada"]
 
 
-@pytest.mark.parametrize(("body", "status"), [
+BODIES = (
     (b'{"subject": "nobody", "reason": "asked"}', 404), (b'{"subject": "ada"}', 422), (b"{}", 422), (b"[]", 422),
     (b'{"subject": "ada", "reason": ""}', 422), (b'{"subject": 7, "reason": "asked"}', 422),
     (b'{"subject": "ada", "reason": "asked", "dry_run": true}', 422), (b'{"subject": "", "reason": "asked"}', 422),
     (b'{"subject": "ada", "subject": "bob", "reason": "asked"}', 400), (b"", 400), (b"\xff", 400),
-])
-async def test_a_body_that_does_not_fit_erases_nobody(
-    client: httpx.AsyncClient, desk: SealingRig, body: bytes, status: int,
-) -> None:
-    answer = await client.post(PATH, content=body)
+)
 
-    assert (answer.status_code, bool(answer.json()["detail"])) == (status, True)
+
+async def test_a_body_that_does_not_fit_erases_nobody(client: httpx.AsyncClient, desk: SealingRig) -> None:
+    answers = [await client.post(PATH, content=body) for body, _ in BODIES]
+
+    assert [each.status_code for each in answers] == [status for _, status in BODIES]
+    assert all(each.json()["detail"] for each in answers)
     assert await desk.erasure.past(None, 10) == []
 
 
-@pytest.mark.parametrize("before", ["x", "-1", "+1", "1_0", "", "9" * 19, "%EF%BC%91"])
-async def test_a_cursor_is_a_plain_number(client: httpx.AsyncClient, before: str) -> None:
-    assert (await client.get(f"{PATH}?before={before}")).status_code == 400
+async def test_a_cursor_is_a_plain_number(client: httpx.AsyncClient) -> None:
+    odd = ("x", "-1", "+1", "1_0", "", "9" * 19, "%EF%BC%91")
+
+    assert [(await client.get(f"{PATH}?before={before}")).status_code for before in odd] == [400] * len(odd)
