@@ -92,6 +92,15 @@ class UnprovenError(UnavailableError):
                          f"size {size}: nothing was copied; run `gridwarden ledger verify`")
 
 
+class GoneError(UnprovenError):
+    """PostgreSQL does not hold the entries any more: pruned, or lost."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        UnavailableError.__init__(
+            self, f"PostgreSQL does not hold all of the entries {start} to {stop - 1}, so no copy can be made of them: "
+                  "run `gridwarden ledger verify`; if they were pruned, bring the copy back from a backup of its own")
+
+
 class UnknownCopyError(NotFoundError):
     """No copy of that name is configured."""
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.copies import CopiedEntry, Difference, Divergence, Divergences, UnprovenError
+from audit_ledger.domain.copies import CopiedEntry, Difference, Divergence, Divergences, GoneError, UnprovenError
 from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
 from audit_ledger.domain.merkle import TILE_HEIGHT, Frontier, Subtree, folded, leaf_hash, perfect_root
 from audit_ledger.domain.tiles import TILE_WIDTH
@@ -98,7 +98,7 @@ async def _drill(
     stop = min(tile.start + TILE_WIDTH, upto.size)
     expected = await source.hashes(tile.start, stop)
     if len(expected) < stop - tile.start:
-        raise UnprovenError(tile.start, stop, upto.size)
+        raise GoneError(tile.start, stop)
     differs = False
     for seq, wanted in expected.items():
         if tile.leaves.get(seq) != wanted:

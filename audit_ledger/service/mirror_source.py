@@ -8,7 +8,7 @@ Nothing of it needs to be trusted: a wrong node or a wrong payload gives another
 from collections.abc import Sequence
 
 from audit_ledger.domain.checkpoint import Checkpoint, open_checkpoint
-from audit_ledger.domain.copies import UnprovenError
+from audit_ledger.domain.copies import GoneError, UnprovenError
 from audit_ledger.domain.entry import hasher
 from audit_ledger.domain.errors import ForkedLedgerError, MalformedNoteError, UncheckableError, UntrustedNoteError
 from audit_ledger.domain.head import Entry
@@ -64,10 +64,12 @@ class ProvenEntries:
         return dict(zip((each.seq for each in found), self._rehashed(found), strict=True))
 
     async def entries(self, start: int, stop: int, under: Checkpoint) -> list[Entry]:
-        """Return the entries from `start` up to `stop`, proven to be under the checkpoint; UnprovenError otherwise."""
+        """Return the entries from `start` up to `stop`, proven to be under the checkpoint, or UnprovenError."""
         found = await self._reader.entries(start, stop - start)
+        if [each.seq for each in found] != [*range(start, stop)]:
+            raise GoneError(start, stop)
         hashes = self._rehashed(found)
-        if [each.seq for each in found] != [*range(start, stop)] or [each.entry_hash for each in found] != hashes:
+        if [each.entry_hash for each in found] != hashes:
             raise UnprovenError(start, stop, under.size)
         try:
             frontier = await self._prover.frontier_at(start)

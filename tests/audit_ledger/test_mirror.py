@@ -14,7 +14,7 @@ from bson import Int64
 from audit_ledger.adapters.mongo_mirror import MongoMirror
 from audit_ledger.adapters.tile_folder import TileFolder
 from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.copies import CopyDownError, Difference, Divergence, Divergences, UnprovenError
+from audit_ledger.domain.copies import CopyDownError, Difference, Divergence, Divergences, GoneError
 from audit_ledger.domain.entry import leaf_data_of
 from audit_ledger.domain.head import Entry
 from audit_ledger.domain.merkle import leaf_hash
@@ -202,6 +202,8 @@ MONGO_ATTACKS: dict[str, tuple[Callable[[Fleet], Any], list[tuple[int, int]], se
     "a checkpoint under another size": (lambda f: move_checkpoint(f, 300, 50), [(49, 49)], {"different"}),
     "one more at the end": (lambda f: insert_mongo(f, f.mongo._id("seq", 300)), [(300, 300)], {"extra"}),
     "one more far beyond": (lambda f: insert_mongo(f, f.mongo._id("seq", 9_000)), [(300, 9_000)], {"extra"}),
+    "one more at the very last position": (
+        lambda f: insert_mongo(f, f.mongo._id("seq", 2**63 - 1)), [(300, 2**53 - 2)], {"extra"}),
     "one more between": (lambda f: insert_mongo(f, {"stream": stream(f), "seq": 7.5}), [(8, 8)], {"extra"}),
     "one more with another field": (
         lambda f: insert_mongo(f, {"stream": stream(f), "seq": Int64(7), "x": 1}), [(8, 8)], {"extra"}),
@@ -549,7 +551,7 @@ async def test_old_entries_that_were_pruned_stay_in_a_copy_and_cannot_be_repaire
         flip(fleet.folder / "tile/entries/000", 2)
 
         assert unharmed == ()
-        with pytest.raises(UnprovenError, match="0 to 255"):
+        with pytest.raises(GoneError, match="0 to 255"):
             await repair(mirror, ledger, fleet.rig.clock)
 
 
