@@ -48,7 +48,11 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def perfect_root(hashes: Sequence[bytes]) -> bytes:
     """Return the root of 2^k hashes."""
-    joined = b"".join(hashes)
+    return joined_root(b"".join(hashes))
+
+
+def joined_root(joined: bytes) -> bytes:
+    """Return the root of 2^k hashes that stand one after the other."""
     while len(joined) > HASH_BYTES:
         found = []
         for start in range(0, len(joined), 2 * HASH_BYTES):

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from audit_ledger.domain.errors import ForkedLedgerError
 from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import (
+    HASH_BYTES,
     TILE_HEIGHT,
+    TILE_SIZE,
     Frontier,
     Span,
     Subtree,
     consistency_spans,
     folded,
     inclusion_spans,
-    perfect_root,
+    joined_root,
     subtrees_of,
 )
 from audit_ledger.store.reader import LedgerReader
@@ -73,20 +75,20 @@ class Prover:
         return [folded([next(roots) for _ in row]) for row in rows]
 
     async def _roots(self, places: list[Subtree]) -> list[bytes]:
-        """Return perfect subtree roots from the stored nodes of the next multiple of the tile height below."""
-        parts = [_stored_below(place) for place in places]
-        wanted = list(dict.fromkeys(node for row in parts for node in row))
-        found = dict(zip(wanted, await self._reader.nodes(wanted), strict=True))
+        """Return perfect subtree roots from the tiles of the next multiple of the tile height below."""
+        parts = [_within_tile(place) for place in places]
+        tiles = await self._reader.tiles(sorted({tile for tile, _, _ in parts}))
         roots = []
-        for place, row in zip(places, parts, strict=True):
-            hashes = [held for node in row if (held := found[node]) is not None]
-            if len(hashes) != len(row):
+        for place, (tile, start, end) in zip(places, parts, strict=True):
+            hashes = tiles[tile][start:end]
+            if len(hashes) != end - start:
                 raise ForkedLedgerError(self._reader.stream, f"tree nodes under {place} are gone")
-            roots.append(perfect_root(hashes))
+            roots.append(joined_root(hashes))
         return roots
 
 
-def _stored_below(place: Subtree) -> list[Subtree]:
+def _within_tile(place: Subtree) -> tuple[tuple[int, int], int, int]:
+    """Return the tile (level, number) that holds the nodes below, and from which byte to which of it they are."""
     height = place.level % TILE_HEIGHT
-    level, first = place.level - height, place.index << height
-    return [Subtree(level, index) for index in range(first, first + (1 << height))]
+    tile, first = divmod(place.index << height, TILE_SIZE)
+    return (place.level - height, tile), first * HASH_BYTES, (first + (1 << height)) * HASH_BYTES

@@ -91,6 +91,14 @@ class LedgerReader:
         found = {(row[0], row[1]): row[2] for row in rows}
         return [found.get((place.level, place.index)) for place in places]
 
+    async def tiles(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        """Return the hashes of tiles, joined, by (level, number); where one is gone, what stands before it."""
+        if not places:
+            return {}
+        query = " UNION ALL ".join(_joined_tile_query(level, number) for number, (level, _) in enumerate(places))
+        rows = await self._fetch(query, self.stream, *(tile * _TILE for _, tile in places))
+        return {places[row[0]]: row[1] or b"" for row in rows}
+
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """Open one unchanging view of the whole ledger, for a verification."""
@@ -113,6 +121,16 @@ def _tile_query(level: int, number: int) -> str:
                 f"AND seq < {start} + {_TILE}")
     return (f"SELECT {level:d}, index, hash FROM audit_ledger.subtrees WHERE stream = $1 AND level = {level:d} "  # noqa: S608 - numbers
             f"AND index >= {start} AND index < {start} + {_TILE}")
+
+
+def _joined_tile_query(level: int, number: int) -> str:
+    place, held, table, at_level = (("seq", "entry_hash", "entries", "") if level == 0 else
+                                    ("index", "hash", "subtrees", f"AND level = {level:d}"))
+    start = f"${number + 2}::bigint"
+    return (f"SELECT {number:d}, string_agg(held, '') FROM (SELECT {held} AS held, "  # noqa: S608 - names and numbers
+            f"{place} - row_number() OVER (ORDER BY {place}) AS before FROM audit_ledger.{table} WHERE stream = $1 "
+            f"{at_level} AND {place} >= {start} AND {place} < {start} + {_TILE} ORDER BY {place}) AS node "
+            f"WHERE before = {start} - 1")
 
 
 def _entry(row: Any) -> Entry:  # noqa: ANN401 - asyncpg is untyped
