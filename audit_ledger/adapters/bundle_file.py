@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -61,6 +62,13 @@ def verifier_source() -> str:
     folder = Path(__file__).parent
     formats = (folder / "offline_formats.py").read_text(encoding="utf-8")
     return _OWN_IMPORT.sub(lambda _: formats, (folder / "offline_verifier.py").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def scratch_file() -> Iterator[Path]:
+    """Yield a place for a bundle that is handed on at once; it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="gridwarden-bundle-") as folder:
+        yield Path(folder) / "bundle.zip"
 
 
 class BundleWriter:

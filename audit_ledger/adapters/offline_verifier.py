@@ -26,6 +26,7 @@ import json
 import re
 import struct
 import sys
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -60,7 +61,8 @@ class Audit:
     """One verification of one bundle: every finding, and what holds all the same."""
 
     def __init__(self, file: IO[bytes], policy: Policy, wanted: int) -> None:
-        self.archive, self.policy, self.wanted, self.shown = zipfile.ZipFile(file), policy, wanted, ""
+        self.shown: dict[str, Any] = {}
+        self.archive, self.policy, self.wanted = zipfile.ZipFile(file), policy, wanted
         self.findings, self.known, self.held = list[dict[str, Any]](), dict[int, Checkpoint](), [0]
         self.tree, self.own, self.last_at_us, self.is_broken, self.is_lost = Tree(), b"", 0, False, False
         if any(info.compress_type not in (0, 8) for info in self.archive.infolist()):
@@ -155,7 +157,8 @@ class Audit:
             self.find("clock", seq, seq, "recorded before its predecessor: the clock went back")
         self.last_at_us = at_us
         if seq == self.wanted:
-            self.shown = f"entry {seq}, recorded at {at_us / 10**6:.6f} (POSIX): " + payload.decode("utf-8", "replace")
+            at = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at_us // 10**6))}.{at_us % 10**6:06}Z"
+            self.shown = {"seq": seq, "recorded_at": at, "payload": payload.decode("utf-8", "replace")}
         return int(seq)
 
     def check_entries(self) -> None:
@@ -228,22 +231,38 @@ class Audit:
         is_enough = max([0, *cosigned]) >= max([self.until, *(seq + 1 for seq in self.singles)])
         code = 4 if self.findings else 0 if is_enough else 3
         worst = max(0, min([self.size, *(each["seq"] for each in self.findings)]))
+        holds_to, others_hold = max(size for size in self.held if size <= worst), self.size in self.held
+        if self.shown:
+            seq = self.shown["seq"]
+            is_named = any(each["seq"] <= seq <= each["last_seq"] for each in self.findings)
+            is_under = self.size in self.known and (others_hold or seq < holds_to or seq in self.singles)
+            self.shown["proven"] = is_under and not is_named
+        elif self.wanted >= 0:
+            raise ValueError(f"the bundle does not hold entry {self.wanted}")
         mode = "witnessed" if is_enough and self.policy.quorum != "none" else "anchored"
         return {"verdict": VERDICTS[code], "exit_code": code, "mode": mode if self.size in self.known else "unanchored",
-                "stream": self.stream, "from": self.first, "until": self.until, "size": self.size,
-                "findings": self.findings, "holds_to": max(size for size in self.held if size <= worst),
-                "others_hold": self.size in self.held, "entry": self.shown,
+                "stream": self.stream, "from": self.first, "until": self.until, "singles": self.singles,
+                "size": self.size, "findings": self.findings, "holds_to": holds_to, "others_hold": others_hold,
+                "entry": self.shown or None,
                 "cosigned": {size: each.cosigned for size, each in self.known.items()}}
 
 
 def told(report: dict[str, Any]) -> str:
     if "stream" not in report:
         return f"cannot check: {report['detail']}"
-    holds = "every entry not named below" if report["others_hold"] else f"what lies below {report['holds_to']}"
-    first = (f"{report['verdict']}, {report['mode']}: {report['stream']}, entries {report['from']} to "
-             f"{report['until'] - 1} under the checkpoint of {report['size']}; proven is {holds}")
-    named = [f"  {each['kind']} {each['seq']}-{each['last_seq']}: {each['detail']}" for each in report["findings"]]
-    return "\n".join([first, *named, *([report["entry"]] if report["entry"] else [])])
+    ranges = [f"{report['from']}-{report['until'] - 1}"] if report["until"] else []
+    proven = f"what lies below {report['holds_to']}" if not report["others_hold"] else (
+        "every entry but those named here" if report["findings"] else "every entry in the bundle")
+    entries = ", ".join([*ranges, *map(str, report["singles"])])
+    place = f"{report['stream']}, entries {entries} under the checkpoint of {report['size']}"
+    lines = [f"{report['verdict']}, {report['mode']}: {place}"]
+    lines += [f"  {each['kind']} {each['seq']}-{each['last_seq']}: {each['detail']}" for each in report["findings"]]
+    lines += [f"proven: {proven}"]
+    if report["entry"]:
+        state = "proven" if report["entry"]["proven"] else "NOT PROVEN"
+        lines += [f"entry {report['entry']['seq']}, recorded at {report['entry']['recorded_at']}, {state}:"]
+        lines += [report["entry"]["payload"]]
+    return "\n".join("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line) for line in lines)
 
 
 def verified(bundle_path: str, policy_path: str, wanted: int = -1) -> dict[str, Any]:
@@ -266,7 +285,8 @@ def main() -> int:
     parser.add_argument("--entry", type=int, default=-1, metavar="N", help="show entry N")
     given = parser.parse_args()
     report = verified(given.bundle, given.policy, given.entry)
-    sys.stdout.write((json.dumps(report) if given.json else told(report)) + "\n")
+    text = (json.dumps(report) if given.json else told(report)) + "\n"
+    sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
     return int(report["exit_code"])
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from audit_ledger.adapters.bundle_file import BundleWriter
+from audit_ledger.adapters.bundle_file import BundleWriter, scratch_file
 from audit_ledger.domain.bundle import CHUNK, Manifest, Record
 from audit_ledger.domain.checkpoint import MAX_SIZE, Checkpoint, open_checkpoint
 from audit_ledger.domain.entry import GENESIS, leaf_data_of
@@ -25,12 +25,13 @@ from audit_ledger.service.prover import Prover
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
 from audit_ledger.store.reader import LedgerReader
-from shared_kernel.errors import InvalidInputError, NotFoundError
+from shared_kernel.errors import InvalidInputError, NotFoundError, TooLargeError
 
 Progress = Callable[[int, int], None]
 """Called with (entries written, entries in all)."""
 
 _PAGE_ROWS = 512
+_PACKED_ENTRIES, _PACKED_SINGLES = 50_000, 1_000
 _COSIGNED = 100
 """The newest cosigned checkpoints looked at."""
 
@@ -69,6 +70,16 @@ class Exporter:
             manifest = await self._manifest(span, head, singles, tuple(notes))
             await asyncio.to_thread(bundle.add_manifest, manifest)
         return manifest
+
+    async def packed(self, request: Request) -> bytes:
+        """Return a bundle as bytes; TooLargeError beyond 50,000 entries, which are for the command line."""
+        span = await self._span(request, await self._newest())
+        if span.end - span.start > _PACKED_ENTRIES or len(request.singles) > _PACKED_SINGLES:
+            raise TooLargeError(f"a bundle over HTTP has at most {_PACKED_ENTRIES} entries: name a range, or use "
+                                "`gridwarden ledger export`")
+        with scratch_file() as path:
+            await self.export(path, request)
+            return await asyncio.to_thread(path.read_bytes)
 
     async def _newest(self) -> int:
         note = await self._reader.checkpoint_before(MAX_SIZE)

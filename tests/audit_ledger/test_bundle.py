@@ -46,8 +46,10 @@ async def test_single_entries_come_with_their_proofs_and_are_shown(rig: Rig, tmp
     code, report = offline(bundle, policy, "--entry", "12")
 
     assert (code, report["from"], report["until"]) == (0, 0, 0)
-    assert "entry 12, recorded at " in report["entry"]
-    assert '"id":"request-12"' in report["entry"]
+    assert (report["entry"]["seq"], report["entry"]["proven"]) == (12, True)
+    assert report["entry"]["recorded_at"] == "2026-11-18T11:06:40.000000Z"
+    assert '"id":"request-12"' in report["entry"]["payload"]
+    assert offline(bundle, policy, "--entry", "4")[0] == 5
     assert Judge(rig, policy)(bundle) == (0, [])
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audit_ledger.adapters.offline_verifier import told, verified
 from audit_ledger.domain.canonical import canonical
 from audit_ledger.domain.checkpoint import Checkpoint
 from audit_ledger.domain.cosignature import Cosigner
@@ -140,10 +141,26 @@ async def test_a_finding_names_its_place_and_what_still_holds(rig: Rig, tmp_path
     await filled(rig)
     bad = rewritten(await exported(rig, tmp_path / "all.zip"), "bad.zip", on_entries(edit(7)))
 
-    code, report = offline(bad, policy_of(rig, tmp_path))
+    code, report = offline(bad, policy_of(rig, tmp_path), "--entry", "7")
+    other = offline(bad, policy_of(rig, tmp_path), "--entry", "8")[1]
 
     assert (code, report["others_hold"]) == (4, True)
+    assert (report["entry"]["proven"], other["entry"]["proven"]) == (False, True)
     assert [(found["kind"], found["seq"], found["last_seq"]) for found in report["findings"]] == [("edited", 7, 7)]
+
+
+async def test_an_entry_cannot_write_on_the_auditors_screen(rig: Rig, tmp_path: Path) -> None:
+    await filled(rig)
+
+    def attack(leaves: list[bytes]) -> None:
+        leaves[7] = leaves[7].replace(b"meter_readings", b"\x1b[2J\xc2\x9b1mgood\r\n\xe2\x80\xae")
+
+    bad = rewritten(await exported(rig, tmp_path / "all.zip"), "bad.zip", on_entries(attack))
+    report = verified(str(bad), str(policy_of(rig, tmp_path)), 7)
+
+    assert report["entry"]["proven"] is False
+    assert all(line.isprintable() for line in told(report).split("\n"))
+    assert len(told(report).split("\n")) == 5
 
 
 async def test_an_insider_who_recomputes_the_chain_meets_the_signed_root(rig: Rig, tmp_path: Path) -> None:
