@@ -1,6 +1,6 @@
 """Followers that are killed: forks one after the other, each lives some milliseconds. Run by test_mirror_crash.py.
 
-Prints `killed <n>` after each, `alarm` if one ever wanted to seal that its copy diverged.
+Prints a line `killed <n>` after each (the killed leave half of one), `alarm` if one ever wanted to seal that its copy diverged.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ def main() -> None:
         time.sleep(chance.uniform(0.01, 0.5))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        print(f"killed {number} {os.waitstatus_to_exitcode(status)}", flush=True)  # noqa: T201 - the test reads it
+        print(f"\nkilled {number} {os.waitstatus_to_exitcode(status)}", flush=True)  # noqa: T201 - the test reads it
 
 
 main()
