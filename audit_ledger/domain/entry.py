@@ -57,10 +57,13 @@ def max_whole_payload(stream: str) -> int:
 
 def hasher(stream: str) -> EntryHasher:
     """Return the entry hash function of one stream."""
-    leaf_data = leaf_data_of(stream)
+    leaf_data, whole, limit = leaf_data_of(stream), _prefix(stream, VERSION), max_whole_payload(stream)
 
     def entry_hash(previous: bytes, seq: int, recorded_at_us: int, payload: bytes) -> bytes:
-        return sha256(_LEAF + leaf_data(previous, seq, recorded_at_us, payload)).digest()
+        length = len(payload)
+        if length > limit:
+            return sha256(_LEAF + leaf_data(previous, seq, recorded_at_us, payload)).digest()
+        return sha256(b"".join((_LEAF, previous, whole, _NUMBERS(seq, recorded_at_us, length), payload))).digest()
 
     return entry_hash
 
