@@ -1,6 +1,7 @@
 """Followers that are killed: forks one after the other, each lives some milliseconds. Run by test_mirror_crash.py.
 
-Prints a line `killed <n>` after each (the killed leave half of one), `alarm` if one ever wanted to seal that its copy diverged.
+Prints a line `killed <n>` after each (the killed leave half of one), and `alarm` if one ever wanted to seal that its
+copy diverged.
 """
 
 import asyncio
