@@ -88,8 +88,8 @@ class Audit:
     def find(self, kind: str, first: int, last: int, detail: str) -> None:
         """Keep a finding; neighbours of one kind become one."""
         before = self.findings[-1] if self.findings else {}
-        if before.get("kind") == kind and before["last_seq"] + 1 == first:
-            before["last_seq"] = last
+        if before.get("kind") == kind and before["seq"] <= first <= before["last_seq"] + 1:
+            before["last_seq"] = max(last, before["last_seq"])
         elif len(self.findings) < MAX_FINDINGS:
             self.findings.append({"kind": kind, "seq": first, "last_seq": last, "detail": detail})
 
