@@ -45,7 +45,10 @@ class ErasureRegister:
     def learn(self, seq: int, at_us: int, payload: bytes) -> None:
         """Take in one entry; one that is damaged, or no erasure at all, says nothing."""
         self.next = seq + 1
-        told = _told(payload)
+        try:
+            told = told_in(orjson.loads(payload))
+        except orjson.JSONDecodeError:
+            return
         subject, keys = told.get("subject"), told.get("keys")
         if isinstance(subject, str) and isinstance(keys, list):
             self._said.update({(key, subject): Said(seq, at_us) for key in keys if isinstance(key, str)})
@@ -59,10 +62,10 @@ class ErasureRegister:
         return list(self._said)
 
 
-def _told(payload: bytes) -> dict[str, Any]:
+def told_in(event: Any) -> dict[str, Any]:  # noqa: ANN401 - a damaged payload may hold any JSON value
+    """Return what an erasure's entry says; nothing when it is damaged, or no erasure at all."""
     try:
-        event = orjson.loads(payload)
         told = event["grid"]["erasure"] if event["event"]["action"] == SUBJECT_ERASED else {}
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -7,6 +7,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from audit_ledger.domain.erasures import told_in
 from audit_ledger.service.erasure import Erasure
 from shared_kernel.clock import to_iso
 from shared_kernel.context import context_of
@@ -51,10 +52,13 @@ def endpoints(erasure: Erasure) -> tuple[Endpoint, ...]:
 
 
 def _erasure(sealed: SealedEvent) -> dict[str, Any]:
-    told = sealed.event["grid"]["erasure"]
-    return {"seq": sealed.seq, "recorded_at": to_iso(sealed.recorded_at_us), "subject": told["subject"],
-            "keys": told["keys"], "entries": told["entries"], "reason": sealed.event["event"].get("reason"),
-            "by": sealed.event.get("user", {}).get("id")}
+    """Return one erasure; an entry that was damaged tells nothing, verification names it."""
+    told = told_in(sealed.event)
+    who = sealed.event.get("user") if told else None
+    return {"seq": sealed.seq, "recorded_at": to_iso(sealed.recorded_at_us), "subject": told.get("subject"),
+            "keys": told.get("keys", []), "entries": told.get("entries"),
+            "reason": sealed.event["event"].get("reason") if told else None,
+            "by": who.get("id") if isinstance(who, dict) else None}
 
 
 def _before(given: str | None) -> int | None:

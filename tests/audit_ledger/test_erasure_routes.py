@@ -70,6 +70,19 @@ async def test_past_erasures_are_listed_newest_first(client: httpx.AsyncClient) 
     assert [each["subject"] for each in older["items"]] == ["ada"]
 
 
+@pytest.mark.parametrize("payload", ["[]", "{}", "x", '{"grid":5,"event":{"action":"subject_erased"}}'])
+async def test_a_damaged_erasure_does_not_hide_the_others(
+    client: httpx.AsyncClient, desk: SealingRig, payload: str,
+) -> None:
+    done = [(await client.post(PATH, json={"subject": who, "reason": "asked"})).status_code for who in ("ada", "bob")]
+    await desk.rig.attack("UPDATE audit_ledger.entries SET payload = $1::text::bytea WHERE seq = 4",
+                          arguments=(payload,))
+
+    page = (await client.get(PATH)).json()["items"]
+
+    assert (done, [(each["seq"], each["subject"]) for each in page]) == ([200, 200], [(5, "bob"), (4, None)])
+
+
 BODIES = (
     (b'{"subject": "nobody", "reason": "asked"}', 404), (b'{"subject": "ada"}', 422), (b"{}", 422), (b"[]", 422),
     (b'{"subject": "ada", "reason": ""}', 422), (b'{"subject": 7, "reason": "asked"}', 422),
