@@ -15,6 +15,8 @@ from audit_ledger.domain.errors import RefusedEventError
 MAX_PAYLOAD = 65_535
 MAX_DEPTH = 64
 MAX_SAFE_INTEGER = 2**53 - 1
+_SCALARS = frozenset({str, int, bool, type(None)})
+_CONTAINERS = (dict, list)
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - JSON is any JSON value
@@ -29,14 +31,37 @@ def payload_of(event: dict[str, Any]) -> bytes:
     holds half a surrogate pair, keys that are not strings, nesting beyond 64, more than 65,535 bytes.
     """
     try:
-        plain = _admit(event, "", MAX_DEPTH)
-        payload = orjson.dumps(event, option=orjson.OPT_SORT_KEYS) if plain else canonical(event)
+        payload = _plain_payload(event)
+        if payload is None:
+            plain = _admit(event, "", MAX_DEPTH)
+            payload = orjson.dumps(event, option=orjson.OPT_SORT_KEYS) if plain else canonical(event)
     except (TypeError, UnicodeEncodeError, rfc8785.CanonicalizationError) as cause:
         raise RefusedEventError("", f"is not JSON: {cause}") from cause
     if len(payload) > MAX_PAYLOAD:
         raise RefusedEventError("", f"has {len(payload)} bytes, at most {MAX_PAYLOAD}: store the evidence elsewhere "
                                     "and seal its SHA-256")
     return payload
+
+
+def _plain_payload(event: dict[str, Any]) -> bytes | None:
+    """Return the payload of an event that plainly needs no second look, as almost all do; None when it may."""
+    if type(event) is not dict or not _has_plain_types(event, MAX_DEPTH):
+        return None
+    try:
+        payload = orjson.dumps(event, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    except TypeError:
+        return None
+    return payload if payload.isascii() else None
+
+
+def _has_plain_types(value: dict[Any, Any] | list[Any], depth: int) -> bool:
+    for each in value.values() if type(value) is dict else value:
+        kind = type(each)
+        if kind in _SCALARS:
+            continue
+        if kind not in _CONTAINERS or depth == 1 or not _has_plain_types(each, depth - 1):
+            return False
+    return True
 
 
 def is_canonical(payload: bytes, value: Any) -> bool:  # noqa: ANN401 - JSON is any JSON value

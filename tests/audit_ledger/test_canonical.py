@@ -3,6 +3,7 @@
 import json
 import struct
 import unicodedata
+from collections.abc import Callable
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,32 @@ def test_the_ten_thousand_published_numbers_come_out(shared_vectors: Path) -> No
 def test_the_door_says_what_it_refuses_and_where(event: dict[Any, Any], sentence: str) -> None:
     with pytest.raises(RefusedEventError, match=sentence):
         payload_of(event)
+
+
+class Own(dict[str, Any]):
+    """An object of somebody's own class."""
+
+
+ODD_ONES = st.floats() | st.integers(2**53) | st.binary(max_size=2) | st.dates() | st.uuids() | st.integers().map(
+    lambda number: {number: "a key that is no text"})
+
+
+@given(EVENTS, st.data(), st.sampled_from([
+    lambda odd: odd, lambda odd: [odd], lambda odd: (odd,), lambda odd: {"in": [{"deep": odd}]},
+    lambda odd: Own(odd=odd),
+]))
+def test_nothing_the_door_refuses_gets_in_beside_what_is_plain(
+    event: dict[str, Any], data: st.DataObject, wrapped: Callable[[Any], Any],
+) -> None:
+    event[data.draw(TEXT)] = wrapped(data.draw(ODD_ONES))
+
+    with pytest.raises(RefusedEventError):
+        payload_of(event)
+
+
+def test_an_event_of_a_class_of_its_own_is_looked_through_too() -> None:
+    with pytest.raises(RefusedEventError):
+        payload_of(Own(a=1.5))
 
 
 def test_nesting_beyond_64_levels_is_refused() -> None:
