@@ -18,7 +18,7 @@ from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.service.batch import Batch, Pending
 from audit_ledger.service.prover import Prover
-from audit_ledger.service.verifier import Verifier
+from audit_ledger.service.verifier import Evidence, Verifier
 from audit_ledger.service.walking import Team
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
@@ -95,7 +95,7 @@ async def _verify(url: str, stream: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         files = LedgerFolder(keys=Path(folder), checkpoints=Path(folder))
         pool = await open_pool(url, LEDGER_READER, size=2)
-        auditor = Verifier(LedgerReader(pool, stream), _CLOCK, key=None, outside=files, team=Team(1))
+        auditor = Verifier(LedgerReader(pool, stream), _CLOCK, Evidence(None, files), team=Team(1))
         await auditor.verify(look)
         pool.terminate()
     return peak / 1_000_000

@@ -24,7 +24,7 @@ from audit_ledger.domain.proofs import proves_inclusion
 from audit_ledger.service.batch import Batch, Pending
 from audit_ledger.service.prover import Prover
 from audit_ledger.service.sequencer import Sequencer
-from audit_ledger.service.verifier import Verifier
+from audit_ledger.service.verifier import Evidence, Verifier
 from audit_ledger.service.walking import Team
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import ENTRY_COLUMNS, LedgerWriter
@@ -176,7 +176,7 @@ async def _verify(reader: LedgerReader, signer: NoteSigner) -> list[Metric]:
     ratios, bare, rates, scaling, work = [], [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         files = LedgerFolder(keys=Path(folder), checkpoints=Path(folder))
-        one, two = (Verifier(reader, CLOCK, key=signer.verifier, outside=files, page_rows=512, team=Team(processes))
+        one, two = (Verifier(reader, CLOCK, Evidence(signer.verifier, files), page_rows=512, team=Team(processes))
                     for processes in (1, 2))
         for _ in range(SAMPLES):
             began, cpu = perf_counter(), _cpu_s()

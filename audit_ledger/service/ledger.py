@@ -24,7 +24,7 @@ from audit_ledger.service.prover import InclusionProof, Prover
 from audit_ledger.service.publisher import Publisher
 from audit_ledger.service.sealing import FieldSealer
 from audit_ledger.service.sequencer import Sequencer
-from audit_ledger.service.verifier import Verifier
+from audit_ledger.service.verifier import Evidence, Verifier
 from audit_ledger.service.walking import Progress
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
@@ -62,7 +62,7 @@ class Ledger:
         self, writer: LedgerWriter, reader: LedgerReader, *, signer: Signer, folder: LedgerFolder, clock: Clock,
         publish_every_s: float = 60.0, publish_every_entries: int = 10_000, queue_limit: int = 20_000,
         patience_s: float = 5.0, heartbeat_every_s: float = 60.0, retry_every_s: float = 5.0,
-        sealer: FieldSealer | None = None,
+        sealer: FieldSealer | None = None, evidence: Evidence | None = None,
     ) -> None:
         self._sealer = sealer
         self._before_leading: list[Duty] = []
@@ -76,7 +76,7 @@ class Ledger:
         )
         self._heartbeat = Heartbeat(self._sequencer, self._publisher, clock, every_s=heartbeat_every_s)
         self._arrival: asyncio.Task[None] | None = None
-        self._verifier = Verifier(reader, clock, key=signer.verifier, outside=folder)
+        self._verifier = Verifier(reader, clock, evidence or Evidence(signer.verifier, folder))
         self.verification: Verification | None = None
 
     async def start(self, *, is_standby: bool = False) -> None:

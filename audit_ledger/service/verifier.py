@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
@@ -23,8 +23,10 @@ from audit_ledger.domain.walk import Walk
 from audit_ledger.domain.walk_state import WalkState
 from audit_ledger.service.anchors import Anchors, Witnesses
 from audit_ledger.service.prover import Prover
+from audit_ledger.service.prune_check import prune_check
 from audit_ledger.service.sealing_check import check_sealed_keys
 from audit_ledger.service.walking import Pace, Progress, Team, begun, walk_on
+from audit_ledger.store.pruner import Prunes
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.snapshot import Snapshot
 from audit_ledger.store.subject_keys import SubjectKeys
@@ -45,28 +47,29 @@ class SealedKeys:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the auditor holds the ledger against: its key, notes kept outside, witnesses, producers' receipts, keys."""
+    """What the auditor holds the ledger against.
+
+    `key`: the log's. `outside`: the checkpoints kept outside the database. `witnesses`: by his own policy. `notes`,
+    `receipts`: what producers kept. `keys`: those of sealed fields. `prunes`: marks below which entries may be gone.
+    """
 
     key: VerifierKey | None
-    outside: LedgerFolder | None
-    witnesses: Witnesses | None
-    receipts: Mapping[int, bytes]
-    notes: Sequence[bytes]
-    keys: SealedKeys | None
+    outside: LedgerFolder | None = None
+    witnesses: Witnesses | None = None
+    notes: Sequence[bytes] = ()
+    receipts: Mapping[int, bytes] = field(default_factory=dict)
+    keys: SealedKeys | None = None
+    prunes: Prunes | None = None
 
 
 class Verifier:
     """An auditor: needs the database, the log's public key, and for anchoring what is kept outside or cosigned."""
 
     def __init__(  # noqa: PLR0913 - an auditor's whole equipment
-        self, reader: LedgerReader, clock: Clock, *, key: VerifierKey | None, outside: LedgerFolder | None,
-        witnesses: Witnesses | None = None, page_rows: int = 512, stale_after_s: int = STALE_AFTER_S,
-        team: Team | None = None, receipts: Mapping[int, bytes] | None = None,
-        notes: Sequence[bytes] = (), keys: SealedKeys | None = None, notebook: Notebook | None = None,
+        self, reader: LedgerReader, clock: Clock, evidence: Evidence, *, page_rows: int = 512,
+        stale_after_s: int = STALE_AFTER_S, team: Team | None = None, notebook: Notebook | None = None,
     ) -> None:
-        self._reader, self._clock = reader, clock
-        self._held = Evidence(key, outside, witnesses, receipts or {}, notes, keys)
-        self._notebook = notebook
+        self._reader, self._clock, self._held, self._notebook = reader, clock, evidence, notebook
         self._pace, self._stale_after_us = Pace(page_rows, team or Team()), stale_after_s * 1_000_000
 
     async def verify(self, progress: Progress | None = None, *, since: int = 0) -> Report:
@@ -83,13 +86,15 @@ class Verifier:
         async with self._reader.snapshot() as snapshot:
             head = await self._head(snapshot, noted, has_history=bool(kept))
             await self._read_checkpoints(snapshot, anchors, kept)
-            state = await self._state(anchors, since)
+            start = await self._start(noted)
+            since = max(since, start)
+            state = await self._state(anchors, since, start)
             tree, findings = state.tree, state.findings
             await walk_on(self._reader, snapshot, state, head.size, pace=self._pace, progress=progress or _unseen,
                           keep=self._write_down)
             await _check_subtrees(snapshot, tree, findings)
             await self._check_keys(snapshot, findings)
-            await self._check_receipts(snapshot, findings)
+            await self._check_receipts(snapshot, findings, start)
             _check_end(head, state.walk, tree, findings)
             anchored = max((each.size for each in tree.good if each.is_outside), default=0)
             stale = await self._staleness(anchored, state.walk.position, anchors)
@@ -102,7 +107,16 @@ class Verifier:
             duration_ms=round((perf_counter() - began) * 1000),
         )
 
-    async def _state(self, anchors: Anchors, since: int) -> WalkState:
+    async def _start(self, findings: Findings) -> int:
+        """Return where the entries begin: behind what was archived, sealed as pruned, and deleted."""
+        if self._held.prunes is None:
+            return 0
+        check = await prune_check(self._reader, self._held.prunes)
+        for finding in check.findings:
+            findings.add(finding)
+        return check.start
+
+    async def _state(self, anchors: Anchors, since: int, start: int) -> WalkState:
         """Go on where an interrupted verification was, or begin."""
         saved = self._notebook.read() if self._notebook else None
         if saved is not None:
@@ -110,8 +124,9 @@ class Verifier:
             await self._refuse_another_history(state)
             return state
         findings = Findings([])
-        tree = TreeCheck(await self._frontier(since, anchors), anchors.all, findings)
-        return await begun(self._reader, tree, findings)
+        is_pruned = 0 < since == start  # the tree there is signed by every later checkpoint
+        frontier = await Prover(self._reader).frontier_at(since) if is_pruned else await self._frontier(since, anchors)
+        return await begun(self._reader, TreeCheck(frontier, anchors.all, findings), findings, is_pruned=is_pruned)
 
     async def _refuse_another_history(self, state: WalkState) -> None:
         """What was read is behind us, but its last entry must still be the one that was read."""
@@ -170,10 +185,10 @@ class Verifier:
         if self._held.keys is not None:
             await check_sealed_keys(snapshot, self._held.keys.present, self._held.keys.kek, findings)
 
-    async def _check_receipts(self, snapshot: Snapshot, findings: Findings) -> None:
-        """Step 6: what producers were told is what is there now."""
+    async def _check_receipts(self, snapshot: Snapshot, findings: Findings, start: int) -> None:
+        """Step 6: what producers were told is what is there now; for what is pruned the archive has to answer."""
         for seq, told in sorted(self._held.receipts.items()):
-            if await snapshot.entry_hash(seq) != told:
+            if seq >= start and await snapshot.entry_hash(seq) != told:
                 findings.add(Finding(Kind.RECEIPT_MISMATCH, seq, seq,
                                      f"a receipt says that entry {seq} was another one"))
 

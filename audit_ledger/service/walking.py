@@ -45,11 +45,18 @@ Keep = Callable[[WalkState], None]
 """Called between pages with all that is known so far."""
 
 
-async def begun(reader: LedgerReader, tree: TreeCheck, findings: Findings) -> WalkState:
-    """Return a walk that begins where the tree ends, after the entry that is stored there."""
+async def begun(reader: LedgerReader, tree: TreeCheck, findings: Findings, *, is_pruned: bool) -> WalkState:
+    """Return a walk that begins where the tree ends, after the entry that is stored there.
+
+    Where that one is pruned, the first entry left says what came before it: its own hash covers that.
+    """
     since = tree.size
-    before = await reader.entries(since - 1, 1) if since else []
-    previous, at_us = (before[0].entry_hash, before[0].recorded_at_us) if before else (GENESIS, 0)
+    previous, at_us = GENESIS, 0
+    for entry in await reader.entries(since - 1, 1) if since else []:
+        if entry.seq == since - 1:
+            previous, at_us = entry.entry_hash, entry.recorded_at_us
+        elif is_pruned:
+            previous = entry.prev_hash
     walk = Walk(reader.stream, since=since, previous=previous, tree=tree, findings=findings, previous_at_us=at_us)
     return WalkState(walk, tree, findings)
 

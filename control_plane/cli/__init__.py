@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from control_plane.cli import demo, ledger, playbook, rules, token, up
+from control_plane.logs import configure_logs
 from shared_kernel.errors import GridwardenError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app.add_typer(playbook.app, name="playbook")
 
 def main() -> None:
     """Run the command line; exit 1 with a sentence on an expected error, 130 on Ctrl-C."""
+    configure_logs("warning")  # `up` says more; a command's own words go to standard output alone
     try:
         app()
     except GridwardenError as error:

@@ -12,11 +12,13 @@ from audit_ledger.adapters.witness_client import WitnessClient
 from audit_ledger.adapters.witness_notes import CosignedFile
 from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.service import Ledger
+from audit_ledger.service.anchors import Witnesses
 from audit_ledger.service.erasure import Erasure
 from audit_ledger.service.export import Exporter
 from audit_ledger.service.mirror import Mirror
 from audit_ledger.service.ports import Signer
 from audit_ledger.service.sealing import FieldSealer
+from audit_ledger.service.verifier import Evidence, SealedKeys
 from audit_ledger.service.witnessing import Witnessing
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
@@ -37,17 +39,23 @@ async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock
     signer = await _signer(folder, settings)
     keys = SubjectKeys(pools.ledger_writer, pools.ledger_reader, signer.name)
     sealer = FieldSealer(keys, SubjectKeyFile(home.keys).key(), clock)
-    reader = LedgerReader(pools.ledger_reader, signer.name)
+    reader, prunes = LedgerReader(pools.ledger_reader, signer.name), Prunes(pools.ledger_reader, signer.name)
+    policy = None if settings.ledger_witnesses is None else read_policy(_content(settings.ledger_witnesses))
+    kept = Cosignatures(pools.ledger_writer, pools.ledger_reader, signer.name)
+    cosigned = CosignedFile(home.checkpoints)
+    evidence = Evidence(signer.verifier, folder, Witnesses(policy.for_log(signer.verifier), kept, cosigned) if policy
+                        else None, keys=SealedKeys(keys, SubjectKeyFile(home.keys).key()), prunes=prunes)
     ledger = Ledger(LedgerWriter(pools.ledger_writer, signer.name), reader, signer=signer, folder=folder, clock=clock,
-                    sealer=sealer)
+                    sealer=sealer, evidence=evidence)
     erasure = Erasure(keys, sealer, ledger, clock)
     ledger.before_leading(erasure.finish)
     mirrors = tuple(Mirror(copy, ledger, reader, key=signer.verifier, clock=clock)
                     for copy in copies_of(signer.name, home, settings))
-    return Audited(ledger=ledger, erasure=erasure, tiles=TileFolder(home.tiles, signer.name), mirrors=mirrors,
-                   witnessing=_witnessing(pools, home, ledger=ledger, signer=signer, settings=settings, clock=clock),
-                   exporter=Exporter(reader, Cosignatures(pools.ledger_writer, pools.ledger_reader, signer.name),
-                                     Prunes(pools.ledger_reader, signer.name), signer.verifier))
+    witnessing = None if policy is None else Witnessing(
+        ledger, key=signer.verifier, policy=policy, client=WitnessClient(), kept=kept, file=cosigned, clock=clock)
+    return Audited(
+        ledger=ledger, erasure=erasure, tiles=TileFolder(home.tiles, signer.name), mirrors=mirrors,
+        witnessing=witnessing, exporter=Exporter(reader, kept, prunes, signer.verifier))
 
 
 async def _signer(folder: LedgerFolder, settings: Settings) -> Signer:
@@ -57,17 +65,6 @@ async def _signer(folder: LedgerFolder, settings: Settings) -> Signer:
         raise ConfigurationError("GRIDWARDEN_LEDGER_VAULT_KEY names a key in Vault: set VAULT_ADDR and VAULT_TOKEN too")
     return await VaultSigner.open(str(settings.vault_addr), settings.vault_token.get_secret_value(),
                                   key=settings.ledger_vault_key, folder=folder)
-
-
-def _witnessing(  # noqa: PLR0913 - a composition point
-    pools: Pools, home: Home, *, ledger: Ledger, signer: Signer, settings: Settings, clock: Clock,
-) -> Witnessing | None:
-    if settings.ledger_witnesses is None:
-        return None
-    return Witnessing(
-        ledger, key=signer.verifier, policy=read_policy(_content(settings.ledger_witnesses)), client=WitnessClient(),
-        kept=Cosignatures(pools.ledger_writer, pools.ledger_reader, signer.name), file=CosignedFile(home.checkpoints),
-        clock=clock)
 
 
 def _content(path: Path) -> bytes:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -19,10 +20,19 @@ from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_READER, LEDGER_WRITER
 from shared_kernel.clock import SystemClock
 from shared_kernel.events import security_event
-from tests.audit_ledger.stages import PUBLISHING, SEALING, Fate, StagedFolder, StagedWriter, die
+from tests.audit_ledger.stages import (
+    PADDING,
+    PUBLISHING,
+    ROWS_IN_FLIGHT,
+    SEALING,
+    Fate,
+    StagedFolder,
+    StagedWriter,
+    die,
+)
 
 STEPS = (*SEALING, *PUBLISHING, "any")
-HASH_DIGITS = 64
+HASH_DIGITS, LIFE_S = 64, 30
 CROWDS = (1, 3, 40, 600)
 DICE = random.Random()  # noqa: S311 - chance, not secrecy
 
@@ -46,7 +56,7 @@ async def live(url: str, home: Path, fate: Fate, told: int) -> None:
 
     while True:
         crowd = 600 if fate.step == "copying" else DICE.choice(CROWDS)
-        await asyncio.gather(*(seal("x" * (1_000 if crowd > 100 else 20)) for _ in range(crowd)))
+        await asyncio.gather(*(seal(PADDING if crowd > ROWS_IN_FLIGHT else "") for _ in range(crowd)))
         await ledger.publish_checkpoint()
 
 
@@ -55,6 +65,7 @@ def one_life(url: str, home: Path, fate: Fate) -> dict[str, object]:
     hears, told = os.pipe()
     if (child := os.fork()) == 0:
         os.dup2(2, 1)
+        signal.alarm(LIFE_S)
         try:
             asyncio.run(live(url, home, fate, told))
         except BaseException as error:  # noqa: BLE001 - told to the parent, which fails
@@ -64,7 +75,7 @@ def one_life(url: str, home: Path, fate: Fate) -> dict[str, object]:
     with os.fdopen(hears) as heard:
         lines = [line.split(" ", 1) for line in heard.read().splitlines()]
     _, status = os.waitpid(child, 0)
-    return {"step": fate.step, "killed": os.WIFSIGNALED(status),
+    return {"step": fate.step, "killed": os.waitstatus_to_exitcode(status) == -signal.SIGKILL,
             "acknowledged": [[int(seq), found] for seq, found in lines if seq != "!" and len(found) == HASH_DIGITS],
             "error": next((found for seq, found in lines if seq == "!"), None)}
 

@@ -12,7 +12,8 @@ from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.domain.finding import Report
 from audit_ledger.domain.note import NoteSigner
-from audit_ledger.service import Ledger, Verifier
+from audit_ledger.service import Ledger
+from audit_ledger.service.verifier import Evidence, Verifier
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from control_plane.database.pools import open_pool
@@ -79,7 +80,9 @@ class Rig:
     def verifier(self, *, outside: bool = True, reader: LedgerReader | None = None, **options: Any) -> Verifier:
         """Return an auditor with the ledger's key."""
         folder = self.folder if outside else None
-        return Verifier(reader or self.reader, self.clock, key=self.signer.verifier, outside=folder, **options)
+        known = {name: options.pop(name) for name in list(options) if name in Evidence.__slots__}
+        evidence = Evidence(self.signer.verifier, folder, **known)
+        return Verifier(reader or self.reader, self.clock, evidence, **options)
 
     async def attack(self, *statements: str, **values: Any) -> None:
         """Run statements as the superuser, with every guard switched off."""

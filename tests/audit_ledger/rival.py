@@ -20,7 +20,7 @@ from control_plane.database.roles import LEDGER_READER, LEDGER_WRITER
 from shared_kernel.clock import SystemClock
 from shared_kernel.errors import UnavailableError
 from shared_kernel.events import security_event
-from tests.audit_ledger.stages import Fate, StagedFolder, StagedWriter, freeze
+from tests.audit_ledger.stages import PADDING, Fate, StagedFolder, StagedWriter, freeze
 
 
 def say(told: int, line: str) -> None:
@@ -43,7 +43,7 @@ async def main(url: str, home: Path, lease_s: float, step: str) -> None:
     say(told, "leading")
 
     async def seal(number: int) -> None:
-        event = security_event(clock, "crowd", category="process", grid={"padding": "x" * 1_000, "number": number})
+        event = security_event(clock, "crowd", category="process", grid={"padding": PADDING, "number": number})
         try:
             receipt = await ledger.record(event)
         except UnavailableError as refusal:

@@ -15,8 +15,8 @@ SEALING = ("asked", "copying", "drained", "moved", "committed")
 """Before the statement, in mid-COPY, after COPY, before COMMIT with the head moved, after it before the receipt."""
 PUBLISHING = ("signed", "stored", "torn", "kept")
 """Before the database's checkpoint, between it and the outside one, in the midst of the outside one, after it."""
-ROWS_IN_FLIGHT = 550
-"""So many rows of a kilobyte are more than what the driver holds back: the server has seen some."""
+ROWS_IN_FLIGHT, PADDING = 400, "x" * 1_700
+"""So many rows of this size are more than what the driver holds back: the server has seen some."""
 
 
 @dataclass(slots=True)

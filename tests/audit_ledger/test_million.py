@@ -11,7 +11,7 @@ from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.service.prover import Prover
 from audit_ledger.service.batch import Batch, Pending
-from audit_ledger.service.verifier import Verifier
+from audit_ledger.service.verifier import Evidence, Verifier
 from audit_ledger.store.writer import LedgerWriter
 from tests.audit_ledger.rig import Rig, kinds
 
@@ -47,7 +47,7 @@ async def test_one_flipped_bit_in_a_million_entries_is_named(rig: Rig) -> None:
         seen.append((done, total))
         memory.append(process.memory_info().rss)
 
-    auditor = Verifier(rig.reader, rig.clock, key=rig.signer.verifier, outside=rig.folder, page_rows=4_096)
+    auditor = Verifier(rig.reader, rig.clock, Evidence(rig.signer.verifier, rig.folder), page_rows=4_096)
     report = await auditor.verify(progress)
 
     assert kinds(report) == [("edited", damaged, damaged)]

@@ -262,6 +262,7 @@ async def test_killed_in_mid_deletion_it_is_finished_later_and_sealed_once(rig: 
         assert line
     process.kill()
     await process.wait()
+    await hung_up(rig)
     between = await state(rig)
 
     async with retaining(rig) as retention:
@@ -272,6 +273,24 @@ async def test_killed_in_mid_deletion_it_is_finished_later_and_sealed_once(rig: 
     assert 100 <= between[0] < 512
     assert (left, again) == (512 - between[0], 0)
     assert await state(rig) == (512, [512], [512])
+
+
+async def hung_up(rig: Rig) -> None:
+    """Wait until the server has noticed that the pruner is dead; its last statement may still run."""
+    async with asyncio.timeout(20):
+        while await rig.reader_pool.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name IN ('gridwarden_ledger_pruner', 'gridwarden_ledger_writer') AND pid <> ALL ($1)",
+            await pids(rig),
+        ):
+            await asyncio.sleep(0.05)
+
+
+async def pids(rig: Rig) -> list[int]:
+    """Return the backends of the rig's own writer."""
+    async with rig.writer_pool.acquire() as connection:
+        return [connection.get_server_pid(), *(
+            holder._con.get_server_pid() for holder in rig.writer_pool._holders if holder._con is not None)]
 
 
 async def test_killed_between_seal_and_mark_the_same_prune_goes_on_and_seals_once(rig: Rig, tmp_path: Path) -> None:

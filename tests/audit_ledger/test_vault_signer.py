@@ -13,7 +13,8 @@ from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.adapters.vault_signer import ForeignVaultKeyError, VaultDownError, VaultSigner
 from audit_ledger.domain.checkpoint import open_checkpoint
 from audit_ledger.domain.note import open_note
-from audit_ledger.service import Ledger, Verifier
+from audit_ledger.service import Ledger
+from audit_ledger.service.verifier import Evidence, Verifier
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from tests.audit_ledger.rig import Rig, folder_of, kinds
@@ -78,7 +79,7 @@ async def test_a_ledger_of_a_vault_key_is_verified_by_the_public_one(rig: Rig, v
     await ledger.stop()
 
     checkpoint = open_checkpoint(await ledger.checkpoint(), signer.name, signer.verifier)
-    report = await Verifier(reader, rig.clock, key=folder.verifier(), outside=folder).verify()
+    report = await Verifier(reader, rig.clock, Evidence(folder.verifier(), folder)).verify()
 
     assert checkpoint.size == 2
     assert (kinds(report), report.anchored_size) == ([], 2)
@@ -199,6 +200,6 @@ async def test_while_vault_is_down_entries_are_sealed_and_signed_once_it_is_back
         await until(lambda: bool(folder.checkpoints()))
         await ledger.stop()
 
-    report = await Verifier(reader, rig.clock, key=folder.verifier(), outside=folder).verify()
+    report = await Verifier(reader, rig.clock, Evidence(folder.verifier(), folder)).verify()
     assert (kinds(report), report.anchored_size) == ([], ledger.head().size)
     assert len(await ledger.find(action="checkpoint_not_published")) == 1

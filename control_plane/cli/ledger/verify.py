@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import orjson
 import typer
@@ -20,11 +20,11 @@ from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.domain.receipts import read_receipts
 from audit_ledger.domain.tlog_policy import Policy
 from audit_ledger.domain.tlog_proof import TlogProof
-from audit_ledger.service import Verifier
 from audit_ledger.service.anchors import Witnesses
-from audit_ledger.service.verifier import SealedKeys
+from audit_ledger.service.verifier import Evidence, SealedKeys, Verifier
 from audit_ledger.service.walking import Progress
 from audit_ledger.store.cosignatures import Cosignatures
+from audit_ledger.store.pruner import Prunes
 from audit_ledger.store.subject_keys import SubjectKeys
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
 from shared_kernel.clock import SystemClock
@@ -38,7 +38,7 @@ PolicyOption = Annotated[Path | None, typer.Option(
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Brought:
     """What the auditor brings along."""
 
     policy: Policy | None = None
@@ -72,14 +72,14 @@ def verify(  # noqa: PLR0913 - one keyword an option
     """
     with progress_bar("verifying", is_shown=not as_json) as progress:
         try:
-            evidence = Evidence(
+            brought = Brought(
                 read_policy(policy.read_bytes()) if policy else None,
                 read_receipts(receipts.read_bytes()) if receipts else {},
                 tuple(TlogProof.parse(path.read_bytes()).checkpoint for path in proofs or ()), is_resumed=is_resumed)
-            report = at_desk(home, url, lambda desk: _verified(desk, evidence, since, progress),
-                             key=_only_log(evidence.policy))
+            report = at_desk(home, url, lambda desk: verified(desk, brought, since, progress),
+                             key=only_log(brought.policy))
         except GridwardenError as cause:
-            _cannot_check(cause, as_json=as_json)
+            cannot_check(cause, as_json=as_json)
     if as_json:
         typer.echo(orjson.dumps(report.to_json()))
     else:
@@ -87,26 +87,28 @@ def verify(  # noqa: PLR0913 - one keyword an option
     raise typer.Exit(int(report.verdict))
 
 
-async def _verified(desk: Desk, evidence: Evidence, since: int, progress: Progress) -> Report:
+async def verified(desk: Desk, brought: Brought, since: int, progress: Progress | None) -> Report:
+    """Verify with everything that this home and the auditor have."""
+    stream = desk.reader.stream
     witnesses = None
-    if evidence.policy is not None:
-        policy = evidence.policy.for_log(desk.key) if desk.key else evidence.policy
-        witnesses = Witnesses(policy, Cosignatures(desk.pool, desk.pool, desk.reader.stream),
-                              CosignedFile(desk.home.checkpoints))
-    keys = SealedKeys(SubjectKeys(desk.pool, desk.pool, desk.reader.stream), SubjectKeyFile(desk.home.keys).existing())
-    auditor = Verifier(
-        desk.reader, SystemClock(), key=desk.key, outside=desk.files, witnesses=witnesses, page_rows=PAGE_ROWS,
-        receipts=evidence.receipts, notes=evidence.notes, keys=keys,
-        notebook=Notebook(desk.home.root / "ledger" / "verify.state", is_fresh=not evidence.is_resumed))
-    return await auditor.verify(progress, since=since)
+    if brought.policy is not None:
+        policy = brought.policy.for_log(desk.key) if desk.key else brought.policy
+        witnesses = Witnesses(policy, Cosignatures(desk.pool, desk.pool, stream), CosignedFile(desk.home.checkpoints))
+    evidence = Evidence(
+        desk.key, desk.files, witnesses, brought.notes, brought.receipts, prunes=Prunes(desk.pool, stream),
+        keys=SealedKeys(SubjectKeys(desk.pool, desk.pool, stream), SubjectKeyFile(desk.home.keys).existing()))
+    notebook = Notebook(desk.home.root / "ledger" / "verify.state", is_fresh=not brought.is_resumed)
+    return await Verifier(desk.reader, SystemClock(), evidence, page_rows=PAGE_ROWS, notebook=notebook).verify(
+        progress, since=since)
 
 
-def _only_log(policy: Policy | None) -> VerifierKey | None:
+def only_log(policy: Policy | None) -> VerifierKey | None:
     """Return the key of a policy's one log: for an auditor who has no home."""
     return policy.logs[0].key if policy and len(policy.logs) == 1 else None
 
 
-def _cannot_check(cause: GridwardenError, *, as_json: bool) -> None:
+def cannot_check(cause: GridwardenError, *, as_json: bool) -> NoReturn:
+    """Say why there is no report, and end with exit code 5."""
     if as_json:
         typer.echo(orjson.dumps({"verdict": "cannot_check", "exit_code": 5, "detail": cause.detail}))
     else:
