@@ -15,7 +15,7 @@ from typing import Any
 from bson import Int64, MaxKey, MinKey
 from bson.errors import InvalidDocument
 from pymongo import AsyncMongoClient, WriteConcern
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, PyMongoError
 
 from audit_ledger.domain.checkpoint import Checkpoint
 from audit_ledger.domain.copies import (
@@ -197,7 +197,14 @@ class MongoMirror:
         try:
             yield
         except (PyMongoError, InvalidDocument, OSError) as cause:
-            raise CopyDownError(self.name, type(cause).__name__) from cause
+            raise CopyDownError(self.name, _reason(cause)) from cause
+
+
+def _reason(cause: Exception) -> str:
+    """Return what an operator can act on: the server's own word for it (`AuthenticationFailed`), or the driver's."""
+    if isinstance(cause, OperationFailure):
+        return str((cause.details or {}).get("codeName") or f"code {cause.code}")
+    return str(cause)[:200] if isinstance(cause, ConfigurationError) else type(cause).__name__
 
 
 def _number_of(document: Document, field: str) -> int:
