@@ -214,6 +214,7 @@ MONGO_ATTACKS: dict[str, tuple[Callable[[Fleet], Any], list[tuple[int, int]], se
 }
 
 
+@pytest.mark.slow
 async def test_every_attack_on_the_documents_is_found_and_repaired(fleet: Fleet, subtests: pytest.Subtests) -> None:
     async with copied_and_leading(fleet, fleet.mongo, 300) as ledger:
         for name, (attack, ranges, kinds) in MONGO_ATTACKS.items():
