@@ -8,7 +8,10 @@ While COPY waits for its sender PostgreSQL looks at none of its timeouts (seen o
 that is in the midst of one statement for longer than the lease.
 """
 
+import contextlib
 from typing import Any
+
+import asyncpg
 
 _LOCK = "hashtextextended('gridwarden.ledger.' || $1, 0)"
 _TAKE = f"SELECT pg_try_advisory_lock({_LOCK})"
@@ -50,6 +53,7 @@ async def still_leads(connection: Any, stream: str) -> bool:  # noqa: ANN401 - a
 
 async def _end_stalled(connection: Any, stream: str, lease_s: float) -> None:  # noqa: ANN401 - asyncpg is untyped
     """End a holder that hangs in a statement: as the user who logged in, who may end sessions of their own."""
-    async with connection.transaction():
-        await connection.execute("SET LOCAL ROLE NONE")
-        await connection.execute(_END_STALLED, stream, lease_s)
+    with contextlib.suppress(asyncpg.InsufficientPrivilegeError):  # somebody else's session: an operator must end it
+        async with connection.transaction():
+            await connection.execute("SET LOCAL ROLE NONE")
+            await connection.execute(_END_STALLED, stream, lease_s)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import chain, islice
 from time import perf_counter
 from typing import Any
@@ -75,27 +75,31 @@ class LedgerWriter:
 
     async def renew(self) -> None:
         """Let the server hear of us; LostLeadError when it has ended our session meanwhile."""
-        with self._leading() as connection:
+        async with self._leading() as connection:
             await connection.execute("SELECT 1")
 
     async def recorded_at_us(self, head: Head) -> int:
         """Return when the last entry of a head was sealed, 0 when there is none to ask."""
-        with self._leading() as connection:
+        async with self._leading() as connection:
             found = await connection.fetchval(
                 "SELECT recorded_at_us FROM audit_ledger.entries WHERE stream = $1 AND seq = $2",
                 self.stream, head.size - 1)
         return found or 0
 
-    @contextlib.contextmanager
-    def _leading(self) -> Iterator[Any]:
-        """Give the connection for one exchange; hang up on a server that is silent for the lease."""
+    @contextlib.asynccontextmanager
+    async def _leading(self) -> AsyncIterator[Any]:
+        """Give the connection for one exchange; hang up on a server that is silent for the lease.
+
+        Then the exchange is cancelled, too: asyncpg's COPY waits for ever on a connection that ended while it was full.
+        """
         connection = self._connection
         if connection is None:
             raise LedgerStoppedError
         watchdog = asyncio.get_running_loop().call_later(self.lease_s, connection.terminate)
         try:
             with driver_errors():
-                yield connection
+                async with asyncio.timeout(self.lease_s):
+                    yield connection
         except LedgerDownError as cause:
             if perf_counter() - self._heard_at > self.lease_s:
                 raise LostLeadError(self.stream, self.lease_s) from cause
@@ -115,7 +119,7 @@ class LedgerWriter:
         """
         remaining = iter(rows)
         few = list(islice(remaining, _FEW + 1))
-        with self._leading() as connection:
+        async with self._leading() as connection:
             try:
                 if len(few) <= _FEW:
                     head, subtrees = sealed()

@@ -106,6 +106,26 @@ async def test_a_silent_network_ends_the_lead_and_another_takes_it(rig: Rig) -> 
     assert kinds(await rig.verify()) == []
 
 
+async def test_a_connection_that_ends_while_a_copy_is_stuck_leaves_nobody_waiting(rig: Rig) -> None:
+    """asyncpg's COPY waits for ever on a connection that is lost while it takes no more bytes."""
+    async with distant(rig, lease_s=1.0) as far:
+        far.proxy.fall_silent()
+        waiting = [
+            asyncio.create_task(far.ledger.record(rig.event(number, padding={"x": "y" * 60_000})))
+            for number in range(120)]
+        await asyncio.sleep(0.4)
+
+        far.proxy.hang_up()
+        async with asyncio.timeout(5):
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+        far.proxy.speak()
+        await until_sealing(far.ledger)
+
+        assert all(isinstance(answer, LedgerDownError | LostLeadError) for answer in answers)
+        assert (await far.ledger.record(rig.event(1))).seq == 1
+    assert kinds(await rig.verify()) == []
+
+
 async def test_a_crash_of_postgresql_itself_loses_no_acknowledged_entry(rig: Rig) -> None:
     ledger = rig.ledger()
     await ledger.start()
