@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,3 +130,21 @@ async def test_a_head_that_promises_endless_entries_does_not_keep_the_auditor_bu
     report = await rig.verify(team=TWO, reader=with_url(rig))
 
     assert ("missing", 19, 4611686018427387902) in kinds(report)
+
+
+async def test_a_process_that_is_killed_changes_no_finding(rig: Rig) -> None:
+    await rig.filled(600)
+    await rig.attack(f"UPDATE {ENTRIES} SET payload = '{{}}' WHERE seq = 550")
+    killed = []
+
+    def kill(_done: int, _total: int) -> None:
+        for child in psutil.Process().children():
+            if "segment_worker" in " ".join(child.cmdline()):
+                child.kill()
+                killed.append(child.pid)
+
+    auditor = rig.verifier(team=Team(processes=2, from_entries=1, segment_rows=5), reader=with_url(rig))
+    report = await auditor.verify(kill)
+
+    assert killed
+    assert kinds(report) == [("edited", 550, 550)]
