@@ -1,9 +1,13 @@
 """A TCP proxy before PostgreSQL's Unix socket that loses answers, falls silent, or hangs up."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
+
+ROOM_BYTES = 65_536
+"""So little is on the way that a large batch meets the end of a silent network."""
 
 
 class PostgresProxy:
@@ -12,11 +16,12 @@ class PostgresProxy:
     def __init__(self, socket: str) -> None:
         self._socket = socket
         self._lost: list[bytes] = []
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._last_question = b""
+        self._asks, self._answers = asyncio.Event(), asyncio.Event()
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.cuts = 0
+        self.speak()
 
     def lose_answer(self, marker: bytes) -> None:
         """Drop the next answer that holds the marker, and both connections with it."""
@@ -24,15 +29,22 @@ class PostgresProxy:
 
     def fall_silent(self) -> None:
         """Take everything and forward nothing, like a network that eats packets."""
-        self._flows.clear()
+        self._asks.clear()
+        self._answers.clear()
+
+    def take_no_more_after(self, question: bytes) -> None:
+        """Forward the question that holds these bytes, and its answer, and nothing that follows."""
+        self._last_question = question
 
     def speak(self) -> None:
         """Forward again, also what was held back."""
-        self._flows.set()
+        self._last_question = b""
+        self._asks.set()
+        self._answers.set()
 
     async def serve(self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
         """Join one client with a connection of its own."""
-        await self._flows.wait()
+        await self._asks.wait()
         server_reader, server_writer = await asyncio.open_unix_connection(self._socket)
         ends = (client_writer, server_writer)
         self._writers += ends
@@ -52,15 +64,18 @@ class PostgresProxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: tuple[asyncio.StreamWriter, ...], *,
         is_answer: bool,
     ) -> None:
+        flows = self._answers if is_answer else self._asks
         try:
             while data := await reader.read(65_536):
-                await self._flows.wait()
+                await flows.wait()
                 if is_answer and self._lost and self._lost[0] in data:
                     self._lost.pop(0)
                     self.cuts += 1
                     break
                 writer.write(data)
                 await writer.drain()
+                if not is_answer and self._last_question and self._last_question in data:
+                    flows.clear()
         except OSError:
             pass
         for end in ends:
@@ -72,8 +87,11 @@ async def proxied(url: str) -> AsyncIterator[tuple[PostgresProxy, str]]:
     """Give a proxy and the URL of the same database behind it."""
     parts = urlsplit(url)
     proxy = PostgresProxy(f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432")
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    door = socket.socket()
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
+    door.bind(("127.0.0.1", 0))
+    server = await asyncio.start_server(proxy.serve, sock=door)
+    port = door.getsockname()[1]
     try:
         yield proxy, f"{parts.scheme}://{parts.username}@127.0.0.1:{port}{parts.path}"
     finally:

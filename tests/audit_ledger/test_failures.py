@@ -109,7 +109,7 @@ async def test_a_silent_network_ends_the_lead_and_another_takes_it(rig: Rig) -> 
 async def test_a_connection_that_ends_while_a_copy_is_stuck_leaves_nobody_waiting(rig: Rig) -> None:
     """COPY of asyncpg waits for ever on a connection that is lost while it takes no more bytes."""
     async with distant(rig, lease_s=1.0) as far:
-        far.proxy.fall_silent()
+        far.proxy.take_no_more_after(b"FROM STDIN")
         waiting = [
             asyncio.create_task(far.ledger.record(rig.event(number, padding={"x": "y" * 60_000})))
             for number in range(120)]
