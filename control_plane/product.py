@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import structlog
 
-from audit_ledger.http import endpoints as ledger_endpoints
+from audit_ledger.http.endpoints import endpoints as ledger_endpoints
 from audit_ledger.service import Ledger
 from control_plane import first_start, health
 from control_plane.config import Settings

@@ -21,7 +21,7 @@ from control_plane.logs import configure_logs
 from control_plane.screen import Screen
 from control_plane.server import Listener, listen, serve
 from control_plane.watchdog import keep_running
-from control_plane.wiring import assembled
+from control_plane.wiring.product import assembled
 from shared_kernel.errors import UnavailableError
 
 _log = structlog.get_logger()

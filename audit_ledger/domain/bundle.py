@@ -21,9 +21,9 @@ from unicodedata import is_normalized
 
 import orjson
 
-from audit_ledger.domain.canonical import canonical, payload_of
+from audit_ledger.domain.canonical import canonical, is_canonical
 from audit_ledger.domain.entry import MAX_LEAF_DATA, MAX_STREAM_BYTES, VERSION_BY_DIGEST
-from audit_ledger.domain.errors import RefusedEventError, UncheckableError
+from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.merkle import Frontier, Span, folded, node_hash, subtrees_of
 
 FORMAT = "gridwarden-ledger-bundle/1"
@@ -165,8 +165,8 @@ def payload_within(leaf_data: bytes) -> bytes:
 def is_sealed_form(payload: bytes) -> bool:
     """Tell whether the bytes are what the door makes of the value they hold: RFC 8785, NFC, no float, no large int."""
     try:
-        return payload_of(orjson.loads(payload)) == payload
-    except (orjson.JSONDecodeError, RefusedEventError, RecursionError):
+        return is_canonical(payload, orjson.loads(payload))
+    except orjson.JSONDecodeError:
         return False
 
 

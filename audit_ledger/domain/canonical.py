@@ -65,19 +65,10 @@ def _has_plain_types(value: dict[Any, Any] | list[Any], depth: int) -> bool:
 
 
 def is_canonical(payload: bytes, value: Any) -> bool:  # noqa: ANN401 - JSON is any JSON value
-    """Tell whether `payload`, which parses to `value`, is that value's canonical form."""
-    if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == payload:
-        return payload.isascii() or _admitted(value)
+    """Tell whether `payload`, which parses to `value`, is what the door makes of that value."""
     try:
-        return canonical(value) == payload
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
-        return False
-
-
-def _admitted(value: Any) -> bool:  # noqa: ANN401 - JSON is any JSON value
-    try:
-        return _admit(value, "", MAX_DEPTH) or canonical(value) == orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except RefusedEventError:
+        return payload_of(value) == payload
+    except (RefusedEventError, RecursionError):
         return False
 
 

@@ -133,7 +133,8 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "summary": "Put proven bytes where a copy differs", "responses": _answers("What was changed", "Repair")},
     ("GET", "/api/v1/ledger/bundle"): {
         "summary": "Entries with proofs and checkpoints, as a zip that verifies without this product",
-        "parameters": [_query("from", "first entry"), _query("until", "the entry after the last")],
+        "parameters": [_query("from", "first entry"), _query("until", "the entry after the last"),
+                       _query("entry", "one entry with its own proof; may be given often")],
         "responses": _text("A bundle", "application/zip")},
     ("POST", "/api/v1/ledger/erasures"): {
         "summary": "Destroy the keys of a subject's sealed fields",

@@ -152,3 +152,10 @@ def test_moving_a_byte_over_a_field_s_boundary_changes_the_hash() -> None:
 def test_a_stream_name_has_one_to_255_bytes(name: str) -> None:
     with pytest.raises(ValueError, match="1 to 255 bytes"):
         hasher(name)
+
+
+@pytest.mark.parametrize("number", ["1e16", "1.5", "10000000000000000", "-0", "1.0"])
+def test_numbers_the_door_refuses_are_no_canonical_form(number: str) -> None:
+    payload = f'{{"a":{number}}}'.encode()
+
+    assert not is_canonical(payload, orjson.loads(payload))

@@ -20,8 +20,8 @@ from tests.audit_ledger.stages import PUBLISHING, SEALING
 async def test_kill_9_at_every_step_loses_no_acknowledged_entry_and_forks_nothing(
     rig: Rig, tmp_path: Path, kills: int,
 ) -> None:
-    command = [sys.executable, Path(__file__).with_name("crash_loop.py"), rig.url, tmp_path, str(kills)]
-    ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    command = [sys.executable, str(Path(__file__).with_name("crash_loop.py")), rig.url, str(tmp_path), str(kills)]
+    ran = await asyncio.to_thread(lambda: subprocess.run(command, capture_output=True, text=True, check=False))
     lives = [json.loads(line) for line in ran.stdout.splitlines()]
     acknowledged = [(seq, found) for life in lives for seq, found in life["acknowledged"]]
 

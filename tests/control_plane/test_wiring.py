@@ -14,7 +14,7 @@ from control_plane.config import Settings
 from control_plane.home import Home
 from control_plane.product import Product
 from control_plane.screen import Screen
-from control_plane.wiring import assembled
+from control_plane.wiring.product import assembled
 from tests.conftest import DatabaseMaker
 
 ACCESS = json.loads((Path(__file__).resolve().parents[2] / "opa_policies" / "data.json").read_text())["access"]

@@ -5,11 +5,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from audit_ledger.service.erasure import Erasing
 from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption
-from control_plane.cli.ledger.writing_desk import at_writing_desk, operator
-from control_plane.home import Home
-from control_plane.parts import Audited
 
 
 def erase(  # noqa: PLR0913 - one keyword an option
@@ -24,6 +20,11 @@ def erase(  # noqa: PLR0913 - one keyword an option
 
     Example: gridwarden ledger erase 019a2b3c-7d10-7c3e-9f00-0123456789ab --reason "request of 1 May"
     """
+    from audit_ledger.service.erasure import Erasing
+    from control_plane.cli.ledger.writing_desk import at_writing_desk, operator
+    from control_plane.home import Home
+    from control_plane.parts import Audited
+
     if not is_sure:
         typer.confirm(f"Erase the personal fields of {subject}? Nobody can bring them back", abort=True)
 

@@ -9,15 +9,9 @@ import typer
 from audit_ledger.domain.copies import UnknownCopyError
 from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.finding import Verdict
-from audit_ledger.service.mirror_repair import Repair, repair
-from audit_ledger.service.mirror_source import ProvenEntries
 from audit_ledger.service.mirror_status import State, Status, look
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
-from control_plane.cli.ledger.writing_desk import at_writing_desk, operator
 from control_plane.config import load_settings
-from control_plane.home import Home
-from control_plane.parts import Audited
-from control_plane.wiring.copies import copies_of
 from shared_kernel.clock import SystemClock
 
 app = typer.Typer(help="The ledger's copies: how they are, and their repair.", no_args_is_help=True)
@@ -51,6 +45,11 @@ def repair_copies(
 
     Example: gridwarden ledger mirror repair --copy mongo
     """
+    from audit_ledger.service.mirror_repair import Repair, repair
+    from control_plane.cli.ledger.writing_desk import at_writing_desk, operator
+    from control_plane.home import Home
+    from control_plane.parts import Audited
+
     async def work(audited: Audited, _home: Home) -> list[Repair]:
         mirrors = [mirror for mirror in audited.mirrors if name in {None, mirror.copy.name}]
         if not mirrors:
@@ -71,6 +70,9 @@ def repair_copies(
 
 
 async def _looked(desk: Desk, name: str | None, home: Path | None, url: str | None) -> list[Status]:
+    from audit_ledger.service.mirror_source import ProvenEntries
+    from control_plane.wiring.copies import copies_of
+
     if desk.key is None:
         raise UncheckableError(f"{desk.home.root} has no verifier key: nothing a copy claims can be checked")
     copies = copies_of(desk.reader.stream, desk.home, load_settings(home=home, database_url=url))

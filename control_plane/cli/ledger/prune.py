@@ -15,11 +15,8 @@ from audit_ledger.store.pruner import LedgerPruner, Prunes
 from audit_ledger.store.reader import LedgerReader
 from control_plane.cli.connection import database
 from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption, progress_bar
-from control_plane.cli.ledger.writing_desk import at_writing_desk
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_PRUNER, LEDGER_READER
-from control_plane.home import Home
-from control_plane.parts import Audited
 from shared_kernel.clock import SystemClock
 from shared_kernel.errors import InvalidInputError
 
@@ -42,6 +39,10 @@ def prune(  # noqa: PLR0913 - one keyword an option
 
         gridwarden ledger prune --archive 2026.zip --until 100000 --yes
     """
+    from control_plane.cli.ledger.writing_desk import at_writing_desk
+    from control_plane.home import Home
+    from control_plane.parts import Audited
+
     if until is None and keep_days is None:
         raise InvalidInputError("say what may go: --until SIZE, --keep-days N, or both")
     if not is_sure:

@@ -1,55 +1,42 @@
 """`gridwarden ledger verify`: rehash everything and say what holds."""
 
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from audit_ledger.adapters.notebook import Notebook
-from audit_ledger.adapters.subject_key_file import SubjectKeyFile
-from audit_ledger.adapters.witness_notes import CosignedFile
-from audit_ledger.domain.finding import Mode, Report, Verdict
-from audit_ledger.domain.note import VerifierKey
+from audit_ledger.domain.errors import UncheckableError
+from audit_ledger.domain.finding import Report
 from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.domain.receipts import read_receipts
 from audit_ledger.domain.tlog_policy import Policy
 from audit_ledger.domain.tlog_proof import TlogProof
-from audit_ledger.service.anchors import Witnesses
-from audit_ledger.service.verifier import Evidence, SealedKeys, Verifier
-from audit_ledger.service.walking import Progress
-from audit_ledger.store.cosignatures import Cosignatures
-from audit_ledger.store.pruner import Prunes
-from audit_ledger.store.subject_keys import SubjectKeys
+from control_plane.cli.ledger.auditing import (
+    POSTGRES,
+    Brought,
+    CopyOutcome,
+    Progress,
+    only_log,
+    verified,
+    verified_bundle,
+    verified_copies,
+)
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
-from shared_kernel.clock import SystemClock
+from control_plane.cli.ledger.telling import cannot_check, tell, verdict_of
+from control_plane.config import load_settings
 from shared_kernel.errors import GridwardenError
-
-PAGE_ROWS = 4_096
-
 
 PolicyOption = Annotated[Path | None, typer.Option(
     "--policy", exists=True, dir_okay=False, help="Your trust policy (C2SP tlog-policy): log keys, witnesses, quorum.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What the auditor brings along."""
-
-    policy: Policy | None = None
-    receipts: Mapping[int, bytes] = field(default_factory=dict)
-    notes: tuple[bytes, ...] = ()
-    is_resumed: bool = False
-
-
 def verify(  # noqa: PLR0913 - one keyword an option
     *, as_json: AsJson = False, home: HomeOption = None, url: UrlOption = None, policy: PolicyOption = None,
     since: Annotated[int, typer.Option(min=0, metavar="CHECKPOINT_SIZE", help="Start at this checkpoint.")] = 0,
+    stores: Annotated[str, typer.Option(help="Comma-separated: postgres, tiles, mongo.")] = POSTGRES,
+    bundle: Annotated[Path | None, typer.Option(
+        exists=True, dir_okay=False, help="Verify this bundle instead, by --policy alone.")] = None,
     receipts: Annotated[Path | None, typer.Option(
         exists=True, dir_okay=False, help="Receipts producers kept: JSON lines with seq and entry_hash.")] = None,
     proofs: Annotated[list[Path] | None, typer.Option(
@@ -59,88 +46,74 @@ def verify(  # noqa: PLR0913 - one keyword an option
     """Rehash every entry, hold the tree against every checkpoint, and name all damage.
 
     Exit code 0: good, and anchored in a checkpoint outside the database or under witnesses. 3: good, but unanchored or
-    stale. 4: tampered with. 5: cannot check (no ledger, no database).
+    stale, or a copy is behind. 4: tampered with. 5: cannot check (no ledger, no database).
 
     Examples:
         gridwarden ledger verify
 
         gridwarden ledger verify --json --since 100000
 
-        gridwarden ledger verify --resume
+        gridwarden ledger verify --stores postgres,tiles,mongo
 
         gridwarden ledger verify --database-url postgresql://auditor@db/grid --policy my-policy.txt
+
+        gridwarden ledger verify --bundle case.zip --policy my-policy.txt
     """
     with progress_bar("verifying", is_shown=not as_json) as progress:
         try:
+            trusted = read_policy(policy.read_bytes()) if policy else None
+            if bundle is not None:
+                code = _bundle(bundle, trusted, progress, as_json=as_json)
+                raise typer.Exit(code)
             brought = Brought(
-                read_policy(policy.read_bytes()) if policy else None,
-                read_receipts(receipts.read_bytes()) if receipts else {},
+                trusted, read_receipts(receipts.read_bytes()) if receipts else {},
                 tuple(TlogProof.parse(path.read_bytes()).checkpoint for path in proofs or ()), is_resumed=is_resumed)
-            report = at_desk(home, url, lambda desk: verified(desk, brought, since, progress),
-                             key=only_log(brought.policy))
+            report, copies = _stores(_names(stores), brought, since, progress, (home, url))
         except GridwardenError as cause:
             cannot_check(cause, as_json=as_json)
+    _tell(report, copies, as_json=as_json)
+    raise typer.Exit(max(int(each.verdict) for each in (report, *copies) if each is not None))
+
+
+def _bundle(file: Path, policy: Policy | None, progress: Progress, *, as_json: bool) -> int:
+    report = verified_bundle(file, policy, progress)
     if as_json:
         typer.echo(orjson.dumps(report.to_json()))
     else:
-        _tell(report)
-    raise typer.Exit(int(report.verdict))
+        verdict_of(report.verdict, report.findings)
+        typer.echo(f"{report.stream}: entries {report.first} to {report.until} under the checkpoint of {report.size}, "
+                   f"mode {report.mode}")
+    return int(report.verdict)
 
 
-async def verified(desk: Desk, brought: Brought, since: int, progress: Progress | None) -> Report:
-    """Verify with everything that this home and the auditor have."""
-    stream = desk.reader.stream
-    witnesses = None
-    if brought.policy is not None:
-        policy = brought.policy.for_log(desk.key) if desk.key else brought.policy
-        witnesses = Witnesses(policy, Cosignatures(desk.pool, desk.pool, stream), CosignedFile(desk.home.checkpoints))
-    evidence = Evidence(
-        desk.key, desk.files, witnesses, brought.notes, brought.receipts, prunes=Prunes(desk.pool, stream),
-        keys=SealedKeys(SubjectKeys(desk.pool, desk.pool, stream), SubjectKeyFile(desk.home.keys).existing()))
-    notebook = Notebook(desk.home.root / "ledger" / "verify.state", is_fresh=not brought.is_resumed)
-    return await Verifier(desk.reader, SystemClock(), evidence, page_rows=PAGE_ROWS, notebook=notebook).verify(
-        progress, since=since)
+def _names(stores: str) -> list[str]:
+    names = [name.strip() for name in stores.split(",") if name.strip()]
+    if not names:
+        raise UncheckableError("--stores names no store: postgres, tiles, mongo")
+    return names
 
 
-def only_log(policy: Policy | None) -> VerifierKey | None:
-    """Return the key of a policy's one log: for an auditor who has no home."""
-    return policy.logs[0].key if policy and len(policy.logs) == 1 else None
+def _stores(
+    names: list[str], brought: Brought, since: int, progress: Progress, place: tuple[Path | None, str | None],
+) -> tuple[Report | None, list[CopyOutcome]]:
+    home, url = place
+    settings = load_settings(home=home, database_url=url)
+    copies = [name for name in names if name != POSTGRES]
+
+    async def work(desk: Desk) -> tuple[Report | None, list[CopyOutcome]]:
+        report = await verified(desk, brought, since, progress) if POSTGRES in names else None
+        return report, await verified_copies(desk, settings, copies, progress) if copies else []
+
+    return at_desk(home, url, work, key=only_log(brought.policy))
 
 
-def cannot_check(cause: GridwardenError, *, as_json: bool) -> NoReturn:
-    """Say why there is no report, and end with exit code 5."""
+def _tell(report: Report | None, copies: list[CopyOutcome], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(orjson.dumps({"verdict": "cannot_check", "exit_code": 5, "detail": cause.detail}))
-    else:
-        Console(stderr=True).print(f"cannot check: {cause.detail}", style="red", markup=False, highlight=False,
-                                     soft_wrap=True)
-    raise typer.Exit(int(Verdict.CANNOT_CHECK)) from cause
-
-
-_SENTENCES = {
-    Verdict.GOOD: ("green", "good: every entry is the one that was sealed"),
-    Verdict.UNANCHORED: ("yellow", "good inside the database, but not held by a recent checkpoint outside it"),
-    Verdict.TAMPERED: ("red", "TAMPERED: the ledger is not what was sealed"),
-}
-
-
-def _tell(report: Report) -> None:
-    console = Console(file=sys.stdout, highlight=False)
-    colour, sentence = _SENTENCES[report.verdict]
-    console.print(sentence, style=colour)
-    if report.findings:
-        table = Table("entries", "what", "event", "time", "detail")
-        for found in report.findings:
-            place = str(found.seq) if found.seq == found.last_seq else f"{found.seq}-{found.last_seq}"
-            table.add_row(place, str(found.kind), found.action or "", found.event_time or "", found.detail)
-        console.print(table)
-    if report.stale:
-        console.print(f"stale: {report.stale}", style="yellow")
-    if report.dropped_findings:
-        console.print(f"and {report.dropped_findings} more findings")
-    rate = (report.size - report.since) * 1000 // max(report.duration_ms, 1)
-    console.print(f"{report.stream}: {report.size} entries, root {report.root.hex()[:16]}, mode {report.mode}, "
-                  f"{report.checkpoints_good} checkpoints hold, {rate:,} entries/s", soft_wrap=True)
-    if report.mode is not Mode.UNANCHORED:
-        console.print(f"entries below {report.holds_to} are proven by a signed checkpoint; "
-                      f"{report.anchored_size} are covered outside the database", soft_wrap=True)
+        document = report.to_json() if report else {}
+        typer.echo(orjson.dumps(document | ({"copies": [each.to_json() for each in copies]} if copies else {})))
+        return
+    if report is not None:
+        tell(report)
+    for each in copies:
+        typer.echo(f"copy {each.name}: {each.size} entries rehashed{', behind the ledger' if each.is_behind else ''}")
+        verdict_of(each.verdict, each.findings)

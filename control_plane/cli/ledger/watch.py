@@ -14,8 +14,10 @@ from audit_ledger.domain.checkpoint import open_checkpoint
 from audit_ledger.domain.errors import MalformedNoteError, UncheckableError, UntrustedNoteError
 from audit_ledger.domain.finding import Report, Verdict
 from audit_ledger.domain.policy_file import read_policy
+from control_plane.cli.ledger.auditing import Brought, only_log, verified
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
-from control_plane.cli.ledger.verify import Brought, PolicyOption, cannot_check, only_log, verified
+from control_plane.cli.ledger.telling import cannot_check
+from control_plane.cli.ledger.verify import PolicyOption
 from shared_kernel.clock import SystemClock, to_iso
 from shared_kernel.errors import GridwardenError
 

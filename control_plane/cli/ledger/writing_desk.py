@@ -12,6 +12,8 @@ from control_plane.cli.connection import database
 from control_plane.config import Settings, load_settings
 from control_plane.home import Home
 from control_plane.parts import Audited
+from control_plane.wiring.ledger import make_ledger
+from control_plane.wiring.pools import opened
 from shared_kernel.clock import SystemClock
 from shared_kernel.context import RequestContext
 from shared_kernel.errors import ConflictError
@@ -44,8 +46,6 @@ def at_writing_desk(
 async def _led(
     url: str, settings: Settings, work: Callable[[Audited, Home], Awaitable[_Answer]],
 ) -> _Answer:
-    from control_plane.wiring import make_ledger, opened  # it imports every house: only these commands need them
-
     home = Home(settings.home.resolve())
     if LedgerFolder(keys=home.keys, checkpoints=home.checkpoints).verifier() is None:
         raise UncheckableError(f"{home.root} has no ledger key: set GRIDWARDEN_HOME to the home of the ledger")

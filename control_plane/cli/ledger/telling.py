@@ -1,0 +1,60 @@
+"""What a verification found, as people read it, and as a script does."""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from audit_ledger.domain.finding import Finding, Mode, Report, Verdict
+from shared_kernel.errors import GridwardenError
+
+
+def cannot_check(cause: GridwardenError, *, as_json: bool) -> NoReturn:
+    """Say why there is no report, and end with exit code 5."""
+    if as_json:
+        typer.echo(orjson.dumps({"verdict": "cannot_check", "exit_code": 5, "detail": cause.detail}))
+    else:
+        Console(stderr=True).print(f"cannot check: {cause.detail}", style="red", markup=False, highlight=False,
+                                     soft_wrap=True)
+    raise typer.Exit(int(Verdict.CANNOT_CHECK)) from cause
+
+
+_SENTENCES = {
+    Verdict.GOOD: ("green", "good: every entry is the one that was sealed"),
+    Verdict.UNANCHORED: ("yellow", "good inside the database, but not held by a recent checkpoint outside it"),
+    Verdict.TAMPERED: ("red", "TAMPERED: the ledger is not what was sealed"),
+}
+
+
+def tell(report: Report) -> None:
+    """Print the verdict, every finding, and what still holds."""
+    console = Console(file=sys.stdout, highlight=False)
+    verdict_of(report.verdict, report.findings)
+    if report.stale:
+        console.print(f"stale: {report.stale}", style="yellow")
+    if report.dropped_findings:
+        console.print(f"and {report.dropped_findings} more findings")
+    rate = (report.size - report.since) * 1000 // max(report.duration_ms, 1)
+    console.print(f"{report.stream}: {report.size} entries, root {report.root.hex()[:16]}, mode {report.mode}, "
+                  f"{report.checkpoints_good} checkpoints hold, {rate:,} entries/s", soft_wrap=True)
+    if report.mode is not Mode.UNANCHORED:
+        console.print(f"entries below {report.holds_to} are proven by a signed checkpoint; "
+                      f"{report.anchored_size} are covered outside the database", soft_wrap=True)
+
+
+def verdict_of(verdict: Verdict, findings: Sequence[Finding]) -> None:
+    """Print the verdict and every finding."""
+    console = Console(file=sys.stdout, highlight=False)
+    colour, sentence = _SENTENCES[verdict]
+    console.print(sentence, style=colour)
+    if not findings:
+        return
+    table = Table("entries", "what", "event", "time", "detail")
+    for found in findings:
+        place = str(found.seq) if found.seq == found.last_seq else f"{found.seq}-{found.last_seq}"
+        table.add_row(place, str(found.kind), found.action or "", found.event_time or "", found.detail)
+    console.print(table)
