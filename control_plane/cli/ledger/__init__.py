@@ -2,12 +2,12 @@
 
 import typer
 
-from control_plane.cli.ledger import erase, export, mirror, prune, reading, verify, watch, witness
+from control_plane.cli.ledger import erase, export, mirror, prune, reading, verifier, verify, watch, witness
 
 app = typer.Typer(help="The audit ledger: verify it, read it, prove one entry, copy it, take it away.",
                   no_args_is_help=True)
 for command in (verify.verify, watch.watch, reading.head, reading.tail, reading.checkpoint, reading.prove,
-                export.export, prune.prune, erase.erase):
+                export.export, verifier.verifier, prune.prune, erase.erase):
     app.command()(command)
 app.add_typer(mirror.app, name="mirror")
 app.add_typer(witness.app, name="witness")
