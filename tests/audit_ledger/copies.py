@@ -9,6 +9,8 @@ from typing import Any
 
 from audit_ledger.adapters.mongo_mirror import MongoMirror
 from audit_ledger.adapters.tile_folder import TileFolder
+from audit_ledger.domain.checkpoint import Checkpoint
+from audit_ledger.domain.note import NoteSigner
 from audit_ledger.service import Ledger
 from audit_ledger.service.mirror import Mirror
 from audit_ledger.service.mirror_check import CopyReport, verify_copy
@@ -102,3 +104,37 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20) -> No
 def found(report: CopyReport) -> list[tuple[int, int]]:
     """Return the ranges of the findings."""
     return [(each.seq, each.last_seq) for each in report.findings]
+
+
+async def is_in(mirror: Mirror, state: State) -> bool:
+    """Return whether the follower is in that state."""
+    return (await mirror.status()).state is state
+
+
+def stream(fleet: Fleet) -> str:
+    """The log's name."""
+    return fleet.rig.signer.name
+
+
+@asynccontextmanager
+async def copied_and_leading(fleet: Fleet, copy: Copy, size: int) -> AsyncIterator[Ledger]:
+    """So many entries are published and copied; the ledger goes on."""
+    ledger = fleet.rig.ledger()
+    await ledger.start()
+    await fleet.seal(ledger, size - 1)
+    async with fleet.following(ledger, copy) as mirrors:
+        await caught_up(*mirrors)
+    yield ledger
+    await ledger.stop()
+
+
+def flip(path: Path, at: int) -> None:
+    """Turn one bit."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def foreign_note(origin: str, size: int) -> bytes:
+    """A checkpoint under a key that is not the log's."""
+    return Checkpoint(origin, size, bytes(32)).signed_by(NoteSigner(origin, bytes(range(32))))

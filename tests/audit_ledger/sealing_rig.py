@@ -21,6 +21,7 @@ from tests.audit_ledger.rig import Rig
 
 STEWARD = RequestContext(
     "request-of-erasure", principal=Principal("steward-1", "stella", PrincipalKind.PERSON), source_ip="192.0.2.99")
+KEK = KeyEncryptionKey(bytes(range(32)))
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from control_plane.cli.ledger.export import export
 from control_plane.cli.ledger.prune import prune
 from shared_kernel.errors import ConflictError
 from tests.audit_ledger.bundles import offline, policy_of
+from tests.audit_ledger.retaining import full, state
 from tests.audit_ledger.rig import Rig, filled
-from tests.audit_ledger.test_retention import full, state
 
 app = typer.Typer()
 app.command()(export)

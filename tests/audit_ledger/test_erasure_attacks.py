@@ -9,14 +9,13 @@ import pytest
 from audit_ledger.domain.erasures import erasure_event
 from audit_ledger.domain.finding import Verdict
 from audit_ledger.domain.personal import ERASED
-from audit_ledger.domain.sealing import DAMAGED, UNKNOWN, WRONG, KeyEncryptionKey, commitment_of
+from audit_ledger.domain.sealing import DAMAGED, UNKNOWN, WRONG, commitment_of
 from audit_ledger.service.ledger import readable
 from audit_ledger.service.sealing import DESTROYED
 from audit_ledger.service.verifier import SealedKeys
 from tests.audit_ledger.rig import Rig, kinds
-from tests.audit_ledger.sealing_rig import SealingRig
+from tests.audit_ledger.sealing_rig import KEK, SealingRig
 
-KEK = KeyEncryptionKey(bytes(range(32)))
 KEYS = "audit_ledger.subject_keys"
 ADA, BOB, LAST_ADA = 1, 2, 3
 """Positions: 0 is `ledger_started`."""

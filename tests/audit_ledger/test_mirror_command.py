@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,10 @@ from control_plane.cli.ledger.mirror import app
 from tests.audit_ledger.copies import Fleet
 from tests.audit_ledger.rig import opened
 from tests.frozen_clock import FrozenClock
-from tests.servers.mongo import MongoServer, mongo_server
+from tests.servers.mongo import MongoServer
 from tests.servers.opa import free_port
 
 pytestmark = pytest.mark.mongo
-
-
-@pytest.fixture(scope="module")
-def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
-    """One server for all tests."""
-    with mongo_server(tmp_path_factory.mktemp("mongo") / "db") as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,75 +1,29 @@
-"""Retention: what goes is archived, verified and sealed first; what was not, does not go or is found out."""
+"""Retention: what goes is archived, verified and sealed first; what was not, does not go."""
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import orjson
 import pytest
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.domain.bundle import NoBundleError
 from audit_ledger.domain.cosignature import Cosigner
-from audit_ledger.domain.finding import Kind
 from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.domain.proofs import proves_consistency, proves_inclusion
-from audit_ledger.domain.retention import PrunedEntryError, PruneMark, mark_findings, prunable, refuse_pruned
-from audit_ledger.service import Ledger
+from audit_ledger.domain.retention import PrunedEntryError
 from audit_ledger.service.prover import Prover
-from audit_ledger.service.prune_check import prune_check
-from audit_ledger.service.retention import PruneRefusedError, Retention
-from audit_ledger.store.pruner import LedgerPruner, Prunes
+from audit_ledger.service.retention import PruneRefusedError
+from audit_ledger.store.pruner import Prunes
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_PRUNER
+from tests.audit_ledger.bundle_edits import edit, joined, split
 from tests.audit_ledger.bundles import Judge, exported, policy_of, rewritten
+from tests.audit_ledger.retaining import forge, full, retaining, retention_of, state
 from tests.audit_ledger.rig import Rig, opened
-from tests.audit_ledger.test_bundle_attacks import edit, joined, split
-
-SIZE = 600
-DAY_US = 86_400_000_000
-
-
-async def full(rig: Rig, size: int = SIZE) -> None:
-    """Fill a ledger fast."""
-    ledger = rig.ledger()
-    await ledger.start()
-    while (missing := size - ledger.head().size) > 0:
-        await asyncio.gather(*(ledger.record(rig.event(number)) for number in range(missing)))
-    await ledger.stop()
-
-
-@asynccontextmanager
-async def retaining(rig: Rig, **options: Any) -> AsyncIterator[Retention]:
-    """A leading ledger and what prunes it."""
-    ledger = rig.ledger()
-    await ledger.start()
-    pool = await open_pool(rig.url, LEDGER_PRUNER, size=1)
-    try:
-        yield retention_of(rig, ledger, pool, **options)
-    finally:
-        pool.terminate()
-        await ledger.stop()
-
-
-def retention_of(rig: Rig, ledger: Ledger, pool: asyncpg.Pool, **options: Any) -> Retention:
-    """Put the parts together."""
-    stream = rig.signer.name
-    parts: dict[str, Any] = {"folder": rig.folder, "key": rig.signer.verifier, "clock": rig.clock} | options
-    return Retention(
-        ledger, rig.reader, Prunes(rig.reader_pool, stream), LedgerPruner(pool, stream, batch=100), **parts)
-
-
-async def state(rig: Rig) -> tuple[int, list[int], list[int]]:
-    """Return the first entry, the marks, and the sizes that are sealed as pruned."""
-    prunes = Prunes(rig.reader_pool, rig.signer.name)
-    sealed = await rig.reader.find({"action": "ledger_pruned"}, None, 100)
-    return (await prunes.first_seq(), [mark.size for mark in await prunes.marks()],
-            [orjson.loads(entry.payload)["grid"]["retention"]["size"] for entry in sealed][::-1])
 
 
 async def test_a_prune_deletes_below_the_tile_and_seals_what_it_did(rig: Rig, tmp_path: Path) -> None:
@@ -317,14 +271,6 @@ async def test_a_mark_that_a_superuser_forged_is_not_acted_on(rig: Rig) -> None:
     assert (await state(rig))[0] == 0
 
 
-async def forge(rig: Rig, root: bytes) -> None:
-    """Write a mark as the database's owner."""
-    connection = await asyncpg.connect(rig.url)
-    await connection.execute("INSERT INTO audit_ledger.prunes VALUES ($1, 512, $2, sha256(''), 1)",
-                             rig.signer.name, root)
-    await connection.close()
-
-
 async def test_the_pruner_s_role_can_do_nothing_else(rig: Rig) -> None:
     await full(rig)
     pool = await open_pool(rig.url, LEDGER_PRUNER, size=1)
@@ -343,101 +289,3 @@ async def test_the_pruner_s_role_can_do_nothing_else(rig: Rig) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match=why):
             await pool.execute(statement)
     pool.terminate()
-
-
-async def check(rig: Rig) -> tuple[int, list[tuple[int, int, str]]]:
-    """Return where a verification begins, and what it finds about prunes."""
-    found = await prune_check(rig.reader, Prunes(rig.reader_pool, rig.signer.name))
-    assert all(each.kind is Kind.PRUNED for each in found.findings)
-    return found.start, [(each.seq, each.last_seq, each.detail) for each in found.findings]
-
-
-async def delete(rig: Rig, where: str) -> None:
-    """Delete entries as a superuser, with the guards off."""
-    connection = await asyncpg.connect(rig.url)
-    await connection.execute("ALTER TABLE audit_ledger.entries DISABLE TRIGGER ALL")
-    await connection.execute(f"DELETE FROM audit_ledger.entries WHERE {where}")  # noqa: S608 - a planted attack
-    await connection.close()
-
-
-async def test_an_honest_prune_is_no_finding_and_the_walk_begins_at_its_mark(rig: Rig, tmp_path: Path) -> None:
-    await full(rig)
-    before = await check(rig)
-    async with retaining(rig) as retention:
-        await retention.prune(await exported(rig, tmp_path / "archive.zip"), until=512)
-
-    assert (before, await check(rig)) == ((0, []), (512, []))
-
-
-async def test_a_prune_without_an_export_is_found(rig: Rig) -> None:
-    await full(rig)
-    await delete(rig, "seq < 512")
-
-    assert await check(rig) == (0, [(0, 511, "entries below 512 are gone and no sealed prune says why")])
-
-
-async def test_a_prune_under_a_forged_mark_is_found(rig: Rig) -> None:
-    await full(rig)
-    await forge(rig, (await Prover(rig.reader).frontier_at(512)).root)
-    await delete(rig, "seq < 512")
-
-    assert await check(rig) == (0, [(0, 511, "entries below 512 are marked as pruned, and no sealed entry says so")])
-
-
-async def test_entries_deleted_beyond_an_honest_mark_are_found(rig: Rig, tmp_path: Path) -> None:
-    await full(rig)
-    async with retaining(rig) as retention:
-        await retention.prune(await exported(rig, tmp_path / "archive.zip"), until=512)
-    await delete(rig, "seq < 540")
-
-    assert await check(rig) == (0, [(512, 539, "entries beyond the pruned ones are gone too")])
-
-
-async def test_nodes_changed_under_a_mark_are_found(rig: Rig, tmp_path: Path) -> None:
-    await full(rig)
-    async with retaining(rig) as retention:
-        await retention.prune(await exported(rig, tmp_path / "archive.zip"), until=512)
-    await rig.attack("UPDATE audit_ledger.subtrees SET hash = sha256('') WHERE level = 8 AND index = 1")
-    edited = await check(rig)
-    await rig.attack("DELETE FROM audit_ledger.subtrees WHERE level = 8 AND index = 1")
-
-    assert edited == await check(rig) == (
-        0, [(0, 511, "entries below 512 were pruned under another root than the stored nodes have")])
-
-
-MARK = PruneMark(512, bytes(32), bytes(range(32)))
-SEALED = {"event": {"action": "ledger_pruned"}, "grid": {"retention": MARK.to_event(512)}}
-
-
-@pytest.mark.parametrize(("mark", "first", "sealed", "root", "says"), [
-    (None, 0, [], None, None),
-    (MARK, 512, [SEALED], bytes(32), None),
-    (MARK, 100, [SEALED], bytes(32), None),
-    (None, 7, [], None, "entries below 7 are gone and no sealed prune says why"),
-    (MARK, 512, [], bytes(32), "no sealed entry says so"),
-    (MARK, 512, [SEALED], bytes(31) + b"\1", "another root"),
-    (MARK, 512, [SEALED], None, "another root"),
-    (MARK, 600, [SEALED], bytes(32), "entries beyond the pruned ones are gone too"),
-    (MARK, 512, [{"event": {"action": "user_login"}, "grid": SEALED["grid"]}], bytes(32), "no sealed entry"),
-    (MARK, 512, [{}, [], None, {"event": {"action": "ledger_pruned"}, "grid": 1}], bytes(32), "no sealed entry"),
-    (MARK, 512, [{"event": SEALED["event"], "grid": {"retention": MARK.to_event(1) | {"size": 256}}}], bytes(32),
-     "no sealed entry"),
-])
-def test_a_mark_is_honest_or_it_is_found(
-    mark: PruneMark | None, first: int, sealed: list[Any], root: bytes | None, says: str | None,
-) -> None:
-    found = mark_findings(mark, first_seq=first, sealed=sealed, stored_root=root)
-
-    assert [each.kind for each in found] == ([Kind.PRUNED] if says else [])
-    assert not says or says in found[0].detail
-
-
-def test_the_archive_named_is_the_one_that_has_the_entry() -> None:
-    marks = [PruneMark(512, b"", b"\2"), PruneMark(256, b"", b"\1")]
-
-    with pytest.raises(PrunedEntryError, match="01"):
-        refuse_pruned(255, marks)
-    with pytest.raises(PrunedEntryError, match="02"):
-        refuse_pruned(256, marks)
-    refuse_pruned(512, marks)
-    assert [prunable(size) for size in (0, 255, 256, 600)] == [0, 0, 256, 512]
