@@ -1,5 +1,7 @@
 """`gridwarden ledger prune`: delete what a verified archive holds, and seal that it went."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,8 @@ from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.domain.retention import PruneMark, prunable
+from audit_ledger.domain.tlog_policy import Policy
+from audit_ledger.service import Ledger
 from audit_ledger.service.retention import Progress, Retention
 from audit_ledger.store.pruner import LedgerPruner, Prunes
 from audit_ledger.store.reader import LedgerReader
@@ -17,6 +21,7 @@ from control_plane.cli.connection import database
 from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption, progress_bar
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_PRUNER, LEDGER_READER
+from control_plane.home import Home
 from shared_kernel.clock import SystemClock
 from shared_kernel.errors import InvalidInputError
 
@@ -40,7 +45,6 @@ def prune(  # noqa: PLR0913 - one keyword an option
         gridwarden ledger prune --archive 2026.zip --until 100000 --yes
     """
     from control_plane.cli.ledger.writing_desk import at_writing_desk
-    from control_plane.home import Home
     from control_plane.parts import Audited
 
     if until is None and keep_days is None:
@@ -51,27 +55,29 @@ def prune(  # noqa: PLR0913 - one keyword an option
     with database(home, url) as owner, progress_bar("pruning", is_shown=not as_json) as progress:
 
         async def work(audited: Audited, place: Home) -> PruneMark:
-            folder = LedgerFolder(keys=place.keys, checkpoints=place.checkpoints)
-            key = folder.verifier()
-            if key is None:
-                raise UncheckableError(f"{place.root} has no ledger key: set GRIDWARDEN_HOME to the home of the ledger")
-            readers = await open_pool(owner, LEDGER_READER, size=2)
-            pruner = await open_pool(owner, LEDGER_PRUNER, size=1)
-            try:
-                retention = Retention(
-                    audited.ledger, LedgerReader(readers, key.name), Prunes(readers, key.name),
-                    LedgerPruner(pruner, key.name), folder=folder, key=key, clock=SystemClock(), policy=trusted)
+            async with _retention(audited.ledger, place, owner, trusted) as retention:
                 return await _pruned(retention, archive, (until, keep_days or 0), progress)
-            finally:
-                readers.terminate()
-                pruner.terminate()
 
         mark = at_writing_desk(home, url, work, instead=lambda _: "wait for its next stop: then prune, then start it")
-    if as_json:
-        typer.echo(orjson.dumps({"size": mark.size, "root": mark.root.hex(),
-                                 "archive_sha256": mark.archive_sha256.hex()}))
-    else:
-        typer.echo(f"entries below {mark.size} are gone; keep {archive}, SHA-256 {mark.archive_sha256.hex()}")
+    typer.echo(_told(mark, archive, as_json=as_json))
+
+
+@asynccontextmanager
+async def _retention(ledger: Ledger, place: Home, owner: str, policy: Policy | None) -> AsyncIterator[Retention]:
+    """Open what prunes, under roles of its own."""
+    folder = LedgerFolder(keys=place.keys, checkpoints=place.checkpoints)
+    key = folder.verifier()
+    if key is None:
+        raise UncheckableError(f"{place.root} has no ledger key: set GRIDWARDEN_HOME to the home of the ledger")
+    readers = await open_pool(owner, LEDGER_READER, size=2)
+    pruner = await open_pool(owner, LEDGER_PRUNER, size=1)
+    try:
+        yield Retention(
+            ledger, LedgerReader(readers, key.name), Prunes(readers, key.name), LedgerPruner(pruner, key.name),
+            folder=folder, key=key, clock=SystemClock(), policy=policy)
+    finally:
+        readers.terminate()
+        pruner.terminate()
 
 
 async def _pruned(
@@ -84,3 +90,9 @@ async def _pruned(
     if finished and prunable(size) <= newest.size:
         return newest
     return await retention.prune(archive, until=size, keep_days=keep_days, progress=progress)
+
+
+def _told(mark: PruneMark, archive: Path, *, as_json: bool) -> str | bytes:
+    if as_json:
+        return orjson.dumps({"size": mark.size, "root": mark.root.hex(), "archive_sha256": mark.archive_sha256.hex()})
+    return f"entries below {mark.size} are gone; keep {archive}, SHA-256 {mark.archive_sha256.hex()}"
