@@ -6,7 +6,7 @@ GROUP ?= all
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: up test lint bench demo lock clean help
+.PHONY: up test lint bench bench-peers demo lock clean help
 
 up: $(VENV)/.installed  ## start the whole product (gateway on 5000, console on 8080)
 	@$(BIN)/gridwarden up $(ARGS)
@@ -25,6 +25,9 @@ lint: $(VENV)/.developer  ## ruff, mypy, import contracts
 bench: $(VENV)/.developer  ## measure; GROUP=ledger measures one group
 	@$(BIN)/python -m benchmarks --group $(GROUP) $(ARGS)
 
+bench-peers: $(VENV)/.developer  ## measure beside the peers, by turns; says why where one cannot be had
+	@$(BIN)/python -m benchmarks --peers --group $(GROUP) $(ARGS)
+
 lock: $(VENV)/.developer  ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --extra build \
 	    --custom-compile-command "make lock" pyproject.toml -o requirements.lock
@@ -36,7 +39,7 @@ clean:  ## remove the virtual environment and caches; data under var/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

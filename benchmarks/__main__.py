@@ -30,6 +30,7 @@ def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--group", choices=("all", *GROUPS), default="all")
+    parser.add_argument("--peers", action="store_true", help="also measure the group's peers, by turns with ours")
     parser.add_argument("--json", action="store_true", help="print the JSON document instead of the table")
     options = parser.parse_args()
     groups = GROUPS if options.group == "all" else (options.group,)
@@ -38,7 +39,7 @@ def main() -> None:
         server = EmbeddedPostgres(Path(folder) / "pg")
         url = server.start()
         try:
-            document = asyncio.run(_run(url, groups))
+            document = asyncio.run(_run(url, groups, with_peers=options.peers))
         finally:
             server.stop()
     RESULTS.parent.mkdir(exist_ok=True)
@@ -49,12 +50,20 @@ def main() -> None:
         _show(document["metrics"])
 
 
-async def _run(url: str, groups: tuple[str, ...]) -> dict[str, Any]:
+PEERS = ("ledger",)
+"""Groups whose peers can be had here."""
+
+
+async def _run(url: str, groups: tuple[str, ...], *, with_peers: bool) -> dict[str, Any]:
     before = await calibration.measure(url)
     metrics: list[Metric] = []
     for group in groups:
         print(f"measuring {group} ...", file=sys.stderr)
         metrics += await importlib.import_module(f"benchmarks.{group}").measure(await _database(url, group))
+    for group in (name for name in groups if with_peers and name in PEERS):
+        print(f"measuring the peers of {group} ...", file=sys.stderr)
+        peers = importlib.import_module(f"benchmarks.peers.{group}")
+        metrics += await peers.measure_peers(await _database(url, f"peers_{group}"))
     after = await calibration.measure(url)
     return {
         "machine": _machine(),

@@ -7,6 +7,7 @@ from audit_ledger.service import Ledger
 from audit_ledger.service.erasure import Erasure
 from audit_ledger.service.export import Exporter
 from audit_ledger.service.mirror import Mirror
+from audit_ledger.service.timestamping import Timestamping
 from audit_ledger.service.witnessing import Witnessing
 from governance.service import Catalog, Governor, Lineage
 from grid_services.service import Analytics, Bus, Ingestion, Processing
@@ -27,6 +28,7 @@ class Audited:
     tiles: TileFolder
     mirrors: tuple[Mirror, ...]
     witnessing: Witnessing | None
+    timestamping: Timestamping | None
     exporter: Exporter
 
 

@@ -98,6 +98,8 @@ class Product:
             start(f"ledger copy {mirror.copy.name}", mirror.run)
         if self.audited.witnessing is not None:
             start("witnessing", self.audited.witnessing.run)
+        if self.audited.timestamping is not None:
+            start("timestamping", self.audited.timestamping.run)
 
     async def stop(self) -> None:
         """End the background work."""

@@ -20,10 +20,23 @@ class UntrustedNoteError(InvalidInputError):
 
 
 class LedgerDownError(UnavailableError):
-    """The ledger's database does not take entries now; nothing that waits was sealed."""
+    """The ledger's database does not take entries now; nothing that only waited was sealed.
 
-    def __init__(self, cause: str) -> None:
+    `is_refusal`: the database itself said no, so that what was on its way is not sealed either.
+    """
+
+    def __init__(self, cause: str, *, is_refusal: bool = False) -> None:
         super().__init__(f"the audit ledger cannot seal now ({cause}): retry later, nothing was done")
+        self.is_refusal = is_refusal
+
+
+class UnknownOutcomeError(LedgerDownError):
+    """The connection was lost while the entry was on its way: the database may hold it, and nobody was told."""
+
+    def __init__(self, cause: UnavailableError) -> None:
+        self.is_refusal = False
+        UnavailableError.__init__(self, f"{cause.detail.partition(':')[0]}: whether this was sealed is not known. What "
+                                        "depends on it did not happen; retry later, with the same idempotency key")
 
 
 class LedgerFullError(UnavailableError):

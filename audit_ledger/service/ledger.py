@@ -76,6 +76,7 @@ class Ledger:
         )
         self._heartbeat = Heartbeat(self._sequencer, self._publisher, clock, every_s=heartbeat_every_s)
         self._arrival: asyncio.Task[None] | None = None
+        self._prunes = evidence.prunes if evidence else None
         self._verifier = Verifier(reader, clock, evidence or Evidence(signer.verifier, folder))
         self.verification: Verification | None = None
 
@@ -163,9 +164,10 @@ class Ledger:
     async def entry(self, seq: int) -> Entry:
         """Return one entry with its exact bytes."""
         found = await self._reader.entries(seq, 1)
-        if not found or found[0].seq != seq:
-            raise NotFoundError(f"the ledger has no entry {seq}")
-        return found[0]
+        if found and found[0].seq == seq:
+            return found[0]
+        await self._refuse_pruned(seq)
+        raise NotFoundError(f"the ledger has no entry {seq}")
 
     async def entries(self, after: int, limit: int) -> list[Entry]:
         """Return entries from position `after` on, in order."""
@@ -201,6 +203,7 @@ class Ledger:
         known = self._sequencer.head.size
         if size is not None and size > known:
             raise NotFoundError(f"the ledger has {known} entries, not {size}")
+        await self._refuse_pruned(seq)
         return await self._prover.inclusion(seq, known if size is None else size)
 
     async def consistency_proof(self, old: int, new: int) -> list[bytes]:
@@ -231,6 +234,7 @@ class Ledger:
         signed = open_checkpoint(note, self._signer.name, self._signer.verifier)
         if seq >= signed.size:
             raise NotFoundError(f"the newest checkpoint covers {signed.size} entries: {seq} is not yet among them")
+        await self._refuse_pruned(seq)
         proof = await self._prover.inclusion(seq, signed.size)
         return TlogProof(seq, proof.path, note)
 
@@ -277,6 +281,11 @@ class Ledger:
         streams = await self._reader.streams()
         if streams and self._signer.name not in streams:
             raise ForeignLedgerError(self._signer.name, ", ".join(streams))
+
+    async def _refuse_pruned(self, seq: int) -> None:
+        """Raise PrunedEntryError, which names the archive, for what is not here any more."""
+        if self._prunes is not None:
+            await self._prunes.refuse_pruned(seq)
 
     async def _vet(self, head: Head) -> None:
         """Before every lead: the history is ours, and what the last leader left undone is done."""

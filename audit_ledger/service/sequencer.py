@@ -18,6 +18,7 @@ from audit_ledger.domain.errors import (
     ForkedLedgerError,
     LedgerDownError,
     LedgerStoppedError,
+    UnknownOutcomeError,
 )
 from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import Frontier
@@ -193,11 +194,14 @@ class Sequencer:
             await self._regain()
 
     def _refuse_all(self, batch: Sequence[Pending], cause: UnavailableError) -> None:
+        """Nothing that only queued was sealed; what was on its way may have persisted, its answer lost."""
         self._refusal = cause
         metrics.LEADING.set(0)
-        for record in (*batch, *self._queue.clear()):
+        is_lost = isinstance(cause, LedgerDownError) and not cause.is_refusal
+        unknown = UnknownOutcomeError(cause) if is_lost else cause
+        for record, told in (*((each, unknown) for each in batch), *((each, cause) for each in self._queue.clear())):
             if not record.receipt.done():
-                record.receipt.set_exception(cause)
+                record.receipt.set_exception(told)
 
     async def _regain(self) -> None:
         """Try until we lead again, or have learned that the ledger is forked."""

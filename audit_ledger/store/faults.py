@@ -9,6 +9,9 @@ from audit_ledger.domain.errors import LedgerDownError, UncheckableError
 
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
+_REFUSALS = frozenset({"22", "23", "25", "42", "53", "54"})
+"""SQLSTATE classes of statements that were not executed: bad data, constraint, read-only, denied, full, too large."""
+
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
@@ -18,4 +21,5 @@ def driver_errors() -> Iterator[None]:
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as cause:
         raise UncheckableError("the database has no ledger tables: start gridwarden on it once") from cause
     except DRIVER_ERRORS as cause:
-        raise LedgerDownError(type(cause).__name__) from cause
+        is_refusal = isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "")[:2] in _REFUSALS
+        raise LedgerDownError(type(cause).__name__, is_refusal=is_refusal) from cause

@@ -7,6 +7,7 @@ from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.adapters.subject_key_file import SubjectKeyFile
 from audit_ledger.adapters.tile_folder import TileFolder
+from audit_ledger.adapters.timestamping import TimestampAuthority, trusted_roots
 from audit_ledger.adapters.vault_signer import VaultSigner
 from audit_ledger.adapters.witness_client import WitnessClient
 from audit_ledger.adapters.witness_notes import CosignedFile
@@ -18,12 +19,14 @@ from audit_ledger.service.export import Exporter
 from audit_ledger.service.mirror import Mirror
 from audit_ledger.service.ports import Signer
 from audit_ledger.service.sealing import FieldSealer
+from audit_ledger.service.timestamping import Timestamping
 from audit_ledger.service.verifier import Evidence, SealedKeys
 from audit_ledger.service.witnessing import Witnessing
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.subject_keys import SubjectKeys
+from audit_ledger.store.timestamps import Timestamps
 from audit_ledger.store.writer import LedgerWriter
 from control_plane.config import ConfigurationError, Settings
 from control_plane.home import Home
@@ -40,7 +43,8 @@ async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock
     keys = SubjectKeys(pools.ledger_writer, pools.ledger_reader, signer.name)
     sealer = FieldSealer(keys, SubjectKeyFile(home.keys).key(), clock)
     reader, prunes = LedgerReader(pools.ledger_reader, signer.name), Prunes(pools.ledger_reader, signer.name)
-    policy = None if settings.ledger_witnesses is None else read_policy(_content(settings.ledger_witnesses))
+    policy = None if settings.ledger_witnesses is None else read_policy(
+        _content(settings.ledger_witnesses, "GRIDWARDEN_LEDGER_WITNESSES"))
     kept = Cosignatures(pools.ledger_writer, pools.ledger_reader, signer.name)
     cosigned = CosignedFile(home.checkpoints)
     evidence = Evidence(signer.verifier, folder, Witnesses(policy.for_log(signer.verifier), kept, cosigned) if policy
@@ -55,7 +59,8 @@ async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock
         ledger, key=signer.verifier, policy=policy, client=WitnessClient(), kept=kept, file=cosigned, clock=clock)
     return Audited(
         ledger=ledger, erasure=erasure, tiles=TileFolder(home.tiles, signer.name), mirrors=mirrors,
-        witnessing=witnessing, exporter=Exporter(reader, kept, prunes, signer.verifier))
+        witnessing=witnessing, exporter=Exporter(reader, kept, prunes, signer.verifier),
+        timestamping=_timestamping(pools, folder, ledger=ledger, signer=signer, settings=settings, clock=clock))
 
 
 async def _signer(folder: LedgerFolder, settings: Settings) -> Signer:
@@ -67,7 +72,21 @@ async def _signer(folder: LedgerFolder, settings: Settings) -> Signer:
                                   key=settings.ledger_vault_key, folder=folder)
 
 
-def _content(path: Path) -> bytes:
+def _timestamping(  # noqa: PLR0913 - a composition point
+    pools: Pools, folder: LedgerFolder, *, ledger: Ledger, signer: Signer, settings: Settings, clock: Clock,
+) -> Timestamping | None:
+    url, roots = settings.ledger_timestamp_url, settings.ledger_timestamp_roots
+    if url is None:
+        return None
+    if roots is None:
+        raise ConfigurationError("GRIDWARDEN_LEDGER_TIMESTAMP_URL is set: name the authority's root certificates (PEM) "
+                                 "in GRIDWARDEN_LEDGER_TIMESTAMP_ROOTS too")
+    authority = TimestampAuthority(str(url), trusted_roots(_content(roots, "GRIDWARDEN_LEDGER_TIMESTAMP_ROOTS")))
+    kept = Timestamps(pools.ledger_writer, pools.ledger_reader, signer.name)
+    return Timestamping(ledger, key=signer.verifier, authority=authority, kept=kept, folder=folder, clock=clock)
+
+
+def _content(path: Path, setting: str) -> bytes:
     with contextlib.suppress(OSError):
         return path.read_bytes()
-    raise ConfigurationError(f"GRIDWARDEN_LEDGER_WITNESSES names {path}, which cannot be read")
+    raise ConfigurationError(f"{setting} names {path}, which cannot be read")
