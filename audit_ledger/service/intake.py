@@ -1,8 +1,9 @@
 """What services append: their own ECS events, stamped so that nobody can take them for the product's.
 
 A service's action is dotted (`billing.invoice_created`), the product's own never are, and `event.provider` is who
-sent it. `grid.*` is ours. With an idempotency key an event is sealed once, however often it is sent: the key goes
-into the entry as `http.request.id`, by which the first receipt is found again, also after a restart.
+sent it. `grid.*` is ours, and no section may be written as a dotted name beside it: detection rules read `event.action` either
+way. With an idempotency key an event is sealed once, however often it is sent: the key goes into the entry as
+`http.request.id`, by which the first receipt is found again, also after a restart; another event under it is refused.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
+from audit_ledger.domain.canonical import payload_of
+from audit_ledger.domain.personal import shares_of, without
 from audit_ledger.service.ledger import Ledger
 from shared_kernel.clock import Clock, to_iso
 from shared_kernel.context import RequestContext
@@ -24,6 +27,13 @@ KEY = r"[!-~]{1,255}"
 OUTCOMES = frozenset({"success", "failure", "unknown"})
 _OURS = ("grid", "ecs", "@timestamp", "http")
 _SET_BY_US = ("id", "provider", "kind", "ingested")
+
+
+class ReusedKeyError(UnprocessableError):
+    """The idempotency key sealed another event before (draft-ietf-httpapi-idempotency-key-header, section 2.7)."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"this idempotency key has sealed another event, entry {seq}: send a new key with a new event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,10 @@ class Intake:
         mark = f"{context.principal.subject}/{key}"
         lock = self._sending.setdefault(mark, asyncio.Lock())
         async with lock:
-            known = await self._ledger.find(request_id=mark, action=event["event"]["action"], limit=1)
+            known = await self._ledger.find(request_id=mark, limit=1)
             if known:
+                if _said(known[0].event) != _said(event):
+                    raise ReusedKeyError(known[0].seq)
                 return Appended(Receipt(known[0].seq, known[0].entry_hash), is_repeat=True)
             event["http"] = {"request": {"id": mark}}
             return Appended(await self._ledger.record(event), is_repeat=False)
@@ -77,8 +89,19 @@ def _refuse(document: dict[str, Any], about: dict[str, Any]) -> None:
     if not isinstance(action, str) or len(action) > MAX_ACTION or not re.fullmatch(ACTION, action):
         raise UnprocessableError("event.action names your service and what happened, dotted and in lower case: "
                                  "billing.invoice_created")
-    if about.get("outcome", "success") not in OUTCOMES:
+    outcome = about.get("outcome", "success")
+    if not isinstance(outcome, str) or outcome not in OUTCOMES:
         raise UnprocessableError(f"event.outcome is one of {', '.join(sorted(OUTCOMES))}")
+    dotted = next((name for name in document if "." in name), None)
+    if dotted is not None:
+        raise UnprocessableError(f'{dotted[:40]!r} is a dotted name: nest it, as in {{"event": {{"action": ...}}}}')
     taken = [name for name in _OURS if name in document] + [f"event.{name}" for name in _SET_BY_US if name in about]
     if taken:
         raise UnprocessableError(f"{', '.join(taken)} is set by the ledger: leave it out")
+
+
+def _said(event: Event) -> bytes:
+    """Return what the service itself said: without our stamps, and without what may have been erased since."""
+    bare, _ = without(event, [path for share in shares_of(event) for path in share.fields])
+    about = {name: value for name, value in bare["event"].items() if name not in _SET_BY_US}
+    return payload_of({name: value for name, value in bare.items() if name not in _OURS} | {"event": about})
