@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.built import missing
 from tests.servers.opa import free_port
 
 READY_DEADLINE_S = 30
@@ -67,10 +68,7 @@ def _binary() -> str:
     beside = Path(sys.executable).with_name("secantusd-py")
     found = str(beside) if beside.exists() else shutil.which("secantusd-py")
     if found is None:
-        why = "no MongoDB: set MONGODB_HOST, or install SecantusDB (`make test` does)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
+        missing("no MongoDB: set MONGODB_HOST, or install SecantusDB (`make test` does)")
     return found
 
 

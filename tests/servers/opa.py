@@ -1,4 +1,4 @@
-"""A real OPA server, built once by Go into `~/.cache/gridwarden-tests` (or `GRIDWARDEN_TEST_CACHE`)."""
+"""A real OPA server, built once by Go."""
 
 import os
 import shutil
@@ -13,34 +13,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.built import built, missing
+
 MODULE = "github.com/open-policy-agent/opa@v1.22.0"
 BUILD_DEADLINE_S = 900
 READY_DEADLINE_S = 20
 
 
 def opa_binary() -> Path:
-    """Return the path of `opa`, building it if need be; skip the test where that is impossible, fail in CI."""
-    cache = Path(os.environ.get("GRIDWARDEN_TEST_CACHE") or Path.home() / ".cache" / "gridwarden-tests")
-    binary = cache / "opa"
-    if binary.exists():
-        return binary
+    """Return the path of `opa`, building it if need be."""
+    return built("opa", _build)
+
+
+def _build(cache: Path) -> None:
     go = shutil.which("go")
     if go is None:
-        _missing("no Go to build OPA with: install Go, or put an opa binary into " + str(cache))
-    cache.mkdir(parents=True, exist_ok=True)
-    built = subprocess.run(
-        [str(go), "install", MODULE], env={**os.environ, "GOBIN": str(cache), "CGO_ENABLED": "0"},
+        missing(f"no Go to build OPA with: install Go, or put an opa binary into {cache}")
+    done = subprocess.run(
+        [go, "install", MODULE], env={**os.environ, "GOBIN": str(cache), "CGO_ENABLED": "0"},
         capture_output=True, text=True, timeout=BUILD_DEADLINE_S, check=False,
     )
-    if built.returncode:
-        _missing(f"go install {MODULE} failed: {built.stderr[-500:]}")
-    return binary
-
-
-def _missing(why: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(why)
-    pytest.skip(why)
+    if done.returncode:
+        missing(f"go install {MODULE} failed: {done.stderr[-500:]}")
 
 
 def free_port() -> int:

@@ -4,7 +4,6 @@ reference_witness   transparency-dev/witness, in memory: what our ledger asks
 tessera_log         transparency-dev/tessera on POSIX: what asks our witness
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.built import built, missing
 from tests.servers.opa import free_port
 
 BUILD_DEADLINE_S = 900
@@ -169,19 +169,13 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _binary(name: str) -> Path:
-    """Return a program's path; skip the test where it cannot be built, fail in CI."""
-    cache = Path(os.environ.get("GRIDWARDEN_TEST_CACHE") or Path.home() / ".cache" / "gridwarden-tests")
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "transparency.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (cache / "transparency-log").exists():
-            _build(cache)
-    return cache / f"transparency-{name}"
+    """Return a program's path; both are built at once, the log last."""
+    return built("transparency-log", _build).with_name(f"transparency-{name}")
 
 
 def _build(cache: Path) -> None:
     if shutil.which("go") is None:
-        _missing(f"no Go to build Tessera and the reference witness with: install Go, or put them into {cache}")
+        missing(f"no Go to build Tessera and the reference witness with: install Go, or put them into {cache}")
     source = cache / "transparency-source"
     shutil.rmtree(source, ignore_errors=True)
     for name, program in (("witness", WITNESS), ("log", LOG)):
@@ -204,11 +198,5 @@ def _go(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["go", *arguments], cwd=folder, env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"},
                           capture_output=True, text=True, timeout=BUILD_DEADLINE_S, check=False)
     if done.returncode:
-        _missing(f"go {arguments[0]} failed: {done.stderr[-500:]}")
+        missing(f"go {arguments[0]} failed: {done.stderr[-500:]}")
     return done.stdout
-
-
-def _missing(why: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(why)
-    pytest.skip(why)

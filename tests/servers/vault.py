@@ -1,6 +1,5 @@
-"""A real HashiCorp Vault in dev mode, built once by Go into `~/.cache/gridwarden-tests` (`GRIDWARDEN_TEST_CACHE`)."""
+"""A real HashiCorp Vault in dev mode, built once by Go."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.built import built, missing
 from tests.servers.opa import free_port
 
 TOKEN = "root"
@@ -41,38 +41,26 @@ func main() { os.Exit(command.Run(os.Args[1:])) }
 
 
 def vault_binary() -> Path:
-    """Return the path of `vault`, building it if need be; skip the test where that is impossible, fail in CI."""
-    cache = Path(os.environ.get("GRIDWARDEN_TEST_CACHE") or Path.home() / ".cache" / "gridwarden-tests")
-    cache.mkdir(parents=True, exist_ok=True)
-    binary = cache / "vault"
-    with (cache / "vault.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not binary.exists():
-            _build(cache, binary)
-    return binary
+    """Return the path of `vault`, building it if need be."""
+    return built("vault", _build)
 
 
-def _build(cache: Path, binary: Path) -> None:
+def _build(cache: Path) -> None:
     go = shutil.which("go")
     if go is None:
-        _missing(f"no Go to build Vault with: install Go, or put a vault binary into {cache}")
+        missing(f"no Go to build Vault with: install Go, or put a vault binary into {cache}")
     source = cache / "vault-source"
     source.mkdir(exist_ok=True)
     (source / "go.mod").write_text(GO_MOD)
     (source / "main.go").write_text(MAIN)
     fresh = cache / "vault.new"
-    command = [str(go), "build", "-tags", "minimal", "-mod=mod", "-ldflags=-s -w", "-o", str(fresh), "."]
-    built = subprocess.run(command, cwd=source, env={**os.environ, "CGO_ENABLED": "0"},
+    command = [go, "build", "-tags", "minimal", "-mod=mod", "-ldflags=-s -w", "-o", str(fresh), "."]
+    done = subprocess.run(command, cwd=source, env={**os.environ, "CGO_ENABLED": "0"},
                            capture_output=True, text=True, timeout=BUILD_DEADLINE_S, check=False)
-    if built.returncode:
-        _missing(f"Vault was not built: {built.stderr[-500:]}")
-    fresh.replace(binary)
+    if done.returncode:
+        missing(f"Vault was not built: {done.stderr[-500:]}")
+    fresh.replace(cache / "vault")
 
-
-def _missing(why: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 @contextmanager
