@@ -1,8 +1,8 @@
 """What services append: their own ECS events, stamped so that nobody can take them for the product's.
 
 A service's action is dotted (`billing.invoice_created`), the product's own never are, and `event.provider` is who
-sent it. `grid.*` is ours, and no section may be written as a dotted name beside it: detection rules read `event.action` either
-way. With an idempotency key an event is sealed once, however often it is sent: the key goes into the entry as
+sent it. `grid.*` is ours, and no section may be written as a dotted name beside it: detection rules would read it.
+With an idempotency key an event is sealed once, however often it is sent: the key goes into the entry as
 `http.request.id`, by which the first receipt is found again, also after a restart; another event under it is refused.
 """
 
