@@ -4,19 +4,13 @@ import asyncio
 import json
 from pathlib import Path
 
-import typer
 from typer.testing import CliRunner, Result
 
-from control_plane.cli.ledger.export import export
-from control_plane.cli.ledger.prune import prune
+from control_plane.cli.ledger import app
 from shared_kernel.errors import ConflictError
 from tests.audit_ledger.bundles import offline, policy_of
 from tests.audit_ledger.retaining import full, state
 from tests.audit_ledger.rig import Rig, filled
-
-app = typer.Typer()
-app.command()(export)
-app.command()(prune)
 
 
 async def run(rig: Rig, home: Path, *words: str, answer: str = "") -> Result:
@@ -58,10 +52,13 @@ async def test_a_prune_asks_first_and_then_says_what_to_keep(rig: Rig, tmp_path:
     await run(rig, tmp_path, "export", "--to", archive)
 
     refused = await run(rig, tmp_path, "prune", "--archive", archive, "--until", "512", answer="n\n")
+    early = await run(rig, tmp_path, "prune", "--archive", archive, "--until", "512", "--yes")
     before = await state(rig)
+    await run(rig, tmp_path, "mirror", "repair")
     done = await run(rig, tmp_path, "prune", "--archive", archive, "--keep-days", "0", "--yes", "--json")
 
     assert (refused.exit_code, before[0]) == (1, 0)
+    assert "the copy tiles holds 0 of the 512 entries that would go" in str(early.exception)
     assert (done.exit_code, json.loads(done.stdout.splitlines()[-1])["size"]) == (0, 512)
     assert (await state(rig))[:2] == (512, [512])
 

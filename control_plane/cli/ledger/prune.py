@@ -1,6 +1,6 @@
 """`gridwarden ledger prune`: delete what a verified archive holds, and seal that it went."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,9 @@ from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.domain.retention import PruneMark, prunable
 from audit_ledger.domain.tlog_policy import Policy
 from audit_ledger.service import Ledger
-from audit_ledger.service.retention import Progress, Retention
+from audit_ledger.service.mirror import Mirror
+from audit_ledger.service.mirror_status import look
+from audit_ledger.service.retention import Progress, PruneRefusedError, Retention
 from audit_ledger.store.pruner import LedgerPruner, Prunes
 from audit_ledger.store.reader import LedgerReader
 from control_plane.cli.connection import database
@@ -56,7 +58,7 @@ def prune(  # noqa: PLR0913 - one keyword an option
 
         async def work(audited: Audited, place: Home) -> PruneMark:
             async with _retention(audited.ledger, place, owner, trusted) as retention:
-                return await _pruned(retention, archive, (until, keep_days or 0), progress)
+                return await _pruned(retention, audited.mirrors, archive, (until, keep_days or 0), progress)
 
         mark = at_writing_desk(home, url, work, instead=lambda _: "wait for its next stop: then prune, then start it")
     typer.echo(_told(mark, archive, as_json=as_json))
@@ -81,7 +83,7 @@ async def _retention(ledger: Ledger, place: Home, owner: str, policy: Policy | N
 
 
 async def _pruned(
-    retention: Retention, archive: Path, limits: tuple[int | None, int], progress: Progress,
+    retention: Retention, mirrors: Sequence[Mirror], archive: Path, limits: tuple[int | None, int], progress: Progress,
 ) -> PruneMark:
     until, keep_days = limits
     finished = await retention.finish(progress)
@@ -89,7 +91,17 @@ async def _pruned(
     newest = await retention.newest()
     if finished and prunable(size) <= newest.size:
         return newest
+    await _refuse_late_copies(mirrors, prunable(size))
     return await retention.prune(archive, until=size, keep_days=keep_days, progress=progress)
+
+
+async def _refuse_late_copies(mirrors: Sequence[Mirror], size: int) -> None:
+    """A copy that lacks what goes could never get it."""
+    for mirror in mirrors:
+        found = await look(mirror.copy, mirror.source)
+        if found.size < size:
+            raise PruneRefusedError(f"the copy {found.name} holds {found.size} of the {size} entries that would go"
+                                    f"{f' ({found.reason})' if found.reason else ''}: let it catch up, or repair it")
 
 
 def _told(mark: PruneMark, archive: Path, *, as_json: bool) -> str | bytes:
