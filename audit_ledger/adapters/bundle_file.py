@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from audit_ledger.adapters.durable_file import fsync_folder
 from audit_ledger.domain.bundle import (
     CHUNK,
     MANIFEST,
@@ -98,7 +99,7 @@ class BundleWriter:
                     self._file.flush()
                     os.fsync(self._file.fileno())
                     self._fresh.rename(self._path)
-                    _fsync_folder(self._path.parent)
+                    fsync_folder(self._path.parent)
         finally:
             self._zip.fp = None  # what is left of an aborted zip is not worth its directory
             self._file.close()
@@ -215,14 +216,6 @@ def _record(member: IO[bytes], length: int) -> Record:
     leaf_data = member.read(length)
     apart = payload_apart(leaf_data)
     return Record(leaf_data, payload_within(leaf_data) if apart is None else member.read(apart))
-
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _doubled(names: list[str]) -> set[str]:

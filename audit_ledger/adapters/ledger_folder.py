@@ -17,6 +17,7 @@ from io import FileIO
 from pathlib import Path
 from time import monotonic, sleep
 
+from audit_ledger.adapters.durable_file import put_durably
 from audit_ledger.domain.checkpoint import read_unverified
 from audit_ledger.domain.ed25519 import KEY_BYTES
 from audit_ledger.domain.errors import MalformedNoteError
@@ -73,14 +74,14 @@ class LedgerFolder:
                 _lock(file)
                 if self._is_news(note):
                     self._append(file, note)
-                    _replace(self._history.with_name("latest"), note)
+                    put_durably(self._history.with_name("latest"), note)
         except OSError as cause:
             raise NotKeptError("a checkpoint", cause) from cause
 
     def keep_timestamp(self, size: int, token: bytes) -> None:
         """Write a timestamp authority's answer beside the checkpoints."""
         try:
-            _replace(self._history.with_name(f"{size}.tsr"), token)
+            put_durably(self._history.with_name(f"{size}.tsr"), token)
         except OSError as cause:
             raise NotKeptError(f"the timestamp {size}.tsr", cause) from cause
 
@@ -161,16 +162,3 @@ def _write_whole(file: FileIO, content: bytes) -> None:
     if file.write(content) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(file.fileno())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in its place whole, also for whoever reads after the power comes back."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb", buffering=0) as file:
-        _write_whole(file, content)
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -8,6 +8,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from audit_ledger.adapters.durable_file import fsync_folder
 from audit_ledger.domain.sealing import KEY_BYTES, KeyEncryptionKey
 from shared_kernel.errors import GridwardenError
 
@@ -66,11 +67,4 @@ class SubjectKeyFile:
             pass
         finally:
             fresh.unlink()
-        self._sync_folder()
-
-    def _sync_folder(self) -> None:
-        descriptor = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        fsync_folder(self._path.parent)

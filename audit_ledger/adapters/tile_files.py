@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from audit_ledger.adapters.durable_file import fsync_folder
 from audit_ledger.domain.note import MAX_NOTE_BYTES
 from audit_ledger.domain.tiles import MAX_BYTES, TILE_WIDTH, MalformedTileError, Tile, narrowed
 
@@ -129,11 +130,7 @@ class TileFiles:
         """Make renames durable."""
         for folder in self._changed:
             with contextlib.suppress(FileNotFoundError):
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+                fsync_folder(folder)
         self._changed = set()
 
 
