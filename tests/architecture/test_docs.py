@@ -6,18 +6,30 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+POINTER = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 
 def test_every_threat_points_at_a_test() -> None:
     text = (ROOT / "docs" / "threat_model.md").read_text()
     threats = re.findall(r"^\| \d+ \|.*$", text, re.MULTILINE)
-    pointers = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
 
-    missing = [f"{path}::{name}" for path, name in pointers if f"def {name}(" not in _read(path)]
+    pointers = POINTER.findall(text)
 
-    assert missing == []
+    assert _astray(pointers) == []
     assert len(pointers) >= len(threats) > 0
+
+
+def test_every_attack_that_the_ledger_s_table_does_not_execute_points_at_a_test() -> None:
+    text = (ROOT / "docs" / "ledger.md").read_text()
+    table = text.split("| attack | what catches it | what is said | test |\n")[1].split("\n\n")[0]
+    attacks = table.splitlines()[1:]
+
+    pointers = POINTER.findall(table)
+
+    assert _astray(POINTER.findall(text)) == []
+    assert [line for line in attacks if not POINTER.search(line)] == []
+    assert len(pointers) >= len(attacks) >= 28
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -33,6 +45,10 @@ def test_the_house_table_names_files_that_exist() -> None:
 
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert len(named) >= 9
+
+
+def _astray(pointers: list[tuple[str, str]]) -> list[str]:
+    return [f"{path}::{name}" for path, name in pointers if f"def {name}(" not in _read(path)]
 
 
 def _read(path: str) -> str:
