@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,20 @@ async def test_the_ledger_is_shown_and_an_entry_proven(rig: Rig, tmp_path: Path)
     assert note.startswith(f"{rig.signer.name}\n10\n")
     path = [bytes.fromhex(step) for step in proof["path"]]
     assert proves_inclusion(bytes.fromhex(proof["leaf_hash"]), 4, 10, path, bytes.fromhex(proof["root"]))
+
+
+async def test_following_shows_what_is_sealed_next(rig: Rig, tmp_path: Path) -> None:
+    await rig.filled(5)
+    command = [sys.executable, "-c", "from control_plane.cli import main; main()", "ledger", "tail", "-n", "2", "-f",
+               "--json", "--home", str(tmp_path), "--database-url", rig.url]
+    following = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert following.stdout is not None
+    shown = [json.loads(await following.stdout.readline())["seq"] for _ in range(2)]
+
+    await rig.filled(8)
+
+    async with asyncio.timeout(60):
+        shown += [json.loads(await following.stdout.readline())["seq"] for _ in range(3)]
+    following.kill()
+    await following.wait()
+    assert shown == [3, 4, 5, 6, 7]

@@ -1,5 +1,6 @@
 """`gridwarden ledger head | tail | checkpoint | prove`: reading the ledger, and proving one entry."""
 
+import asyncio
 from typing import Annotated
 
 import orjson
@@ -15,6 +16,8 @@ from audit_ledger.service.prover import InclusionProof, Prover
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
 from shared_kernel.clock import to_iso
 from shared_kernel.errors import NotFoundError
+
+_PAGE, _PAUSE_S = 500, 0.5
 
 
 def head(*, as_json: AsJson = False, home: HomeOption = None, url: UrlOption = None) -> None:
@@ -34,20 +37,38 @@ def head(*, as_json: AsJson = False, home: HomeOption = None, url: UrlOption = N
 
 def tail(
     *, count: Annotated[int, typer.Option("--count", "-n", min=1, max=1_000, help="How many.")] = 20,
+    is_followed: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is sealed next.")] = False,
     as_json: AsJson = False, home: HomeOption = None, url: UrlOption = None,
 ) -> None:
-    """Show the last entries, one a line. Example: gridwarden ledger tail -n 5 --json."""
-    async def work(desk: Desk) -> list[Entry]:
-        return (await desk.reader.find({}, None, count))[::-1]
+    """Show the last entries, one a line. Sealed fields stay closed: they open in the console, for who may read them.
 
-    for entry in at_desk(home, url, work):
-        if as_json:
-            typer.echo(orjson.dumps({"seq": entry.seq, "recorded_at": to_iso(entry.recorded_at_us),
-                                     "entry_hash": entry.entry_hash.hex(), "event": readable(entry.payload)}))
-        else:
-            named = entry.columns
-            typer.echo(f"{entry.seq:>9}  {to_iso(entry.recorded_at_us)}  {named.action or '-':<24} "
-                       f"{named.outcome or '-':<8} {named.subject or '-'}")
+    Examples:
+        gridwarden ledger tail -n 5 --json
+
+        gridwarden ledger tail --follow
+    """
+    async def work(desk: Desk) -> None:
+        found = (await desk.reader.find({}, None, count))[::-1]
+        while True:
+            for entry in found:
+                _show(entry, as_json=as_json)
+            if not is_followed:
+                return
+            after = found[-1].seq + 1 if found else 0
+            while not (found := await desk.reader.entries(after, _PAGE)):
+                await asyncio.sleep(_PAUSE_S)
+
+    at_desk(home, url, work)
+
+
+def _show(entry: Entry, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(orjson.dumps({"seq": entry.seq, "recorded_at": to_iso(entry.recorded_at_us),
+                                 "entry_hash": entry.entry_hash.hex(), "event": readable(entry.payload)}))
+    else:
+        named = entry.columns
+        typer.echo(f"{entry.seq:>9}  {to_iso(entry.recorded_at_us)}  {named.action or '-':<24} "
+                   f"{named.outcome or '-':<8} {named.subject or '-'}")
 
 
 def checkpoint(*, home: HomeOption = None, url: UrlOption = None) -> None:
