@@ -12,7 +12,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import (
+    Certificate,
+    DuplicateExtension,
+    InvalidVersion,
+    UnsupportedGeneralNameType,
+    load_pem_x509_certificates,
+)
 from rfc3161_client import (
     HashAlgorithm,
     TimestampRequestBuilder,
@@ -30,6 +37,8 @@ SKEW_US = 300_000_000
 """A key that leaked after its certificate expired can only stamp other times than now."""
 _SHA256 = "2.16.840.1.101.3.4.2.1"
 _QUERY, _OK = {"Content-Type": "application/timestamp-query"}, 200
+_ODD = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType, UnsupportedAlgorithm)
+"""What the library raises over certificates it does not like, beside its own errors."""
 
 
 class TimestampAuthorityDownError(UnavailableError):
@@ -111,7 +120,7 @@ def verified_timestamp(
             raise RefusedTimestampError("its imprint is not a SHA-256")
         builder.build().verify(found, sha256(note).digest())
         return Timestamp(_us(found.tst_info.gen_time), answer)
-    except (VerificationError, ValueError, TypeError) as cause:
+    except (VerificationError, *_ODD) as cause:
         raise RefusedTimestampError(str(cause) or type(cause).__name__) from cause
 
 
