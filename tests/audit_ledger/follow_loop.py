@@ -74,7 +74,7 @@ def main() -> None:
         os.close(writing)
         os.read(reading, 1)
         os.close(reading)
-        time.sleep(chance.uniform(0.01, 0.5))
+        time.sleep(chance.uniform(0.01, 0.3))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         print(f"\nkilled {number} {os.waitstatus_to_exitcode(status)}", flush=True)  # noqa: T201 - the test reads it

@@ -1,5 +1,6 @@
 """A ledger on a real database, an auditor of its own, and a superuser who does not play fair."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,9 +53,9 @@ class Rig:
         """Seal events until the ledger has `count` entries, publishing at the sizes named and at the end."""
         ledger = self.ledger()
         await ledger.start()
-        while ledger.head().size < count:
-            await self.keep_receipt(ledger, ledger.head().size)
-            if ledger.head().size in checkpoint_at:
+        for size in (*checkpoint_at, count):
+            await asyncio.gather(*(self.keep_receipt(ledger, number) for number in range(ledger.head().size, size)))
+            if size in checkpoint_at:
                 await ledger.publish_checkpoint()
         await ledger.stop()
 

@@ -1,7 +1,7 @@
 """A street of witnesses on real ports, and a ledger whose follower asks them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,8 @@ class Street:
     def witness(self, name: str, clock: FrozenClock | None = None) -> Witness:
         return Witness(self.cosigner(name), [self.rig.signer.verifier], self.folder(name), clock or self.rig.clock)
 
-    async def open(self, name: str, clock: FrozenClock | None = None) -> asyncio.Event:
-        """Put a witness on its port; set the event to take it off again."""
+    async def open(self, name: str, clock: FrozenClock | None = None) -> Callable[[], Awaitable[None]]:
+        """Put a witness on its port; what is returned takes it off again."""
         bound = listen("127.0.0.1", self.ports[name], option="-")
         stop = asyncio.Event()
         task = asyncio.create_task(serve([Listener(witness_app(self.witness(name, clock)), bound)], stop))
@@ -55,7 +55,7 @@ class Street:
             bound.close()
 
         self.stack.push_async_callback(close)
-        return stop
+        return close
 
     async def lie(self, name: str, answer: bytes, *, keep_open: bool = False) -> None:
         """Put something on the port that answers these bytes whatever it is asked."""

@@ -28,7 +28,7 @@ async def test_two_members_of_one_name_are_told(rig: Rig, tmp_path: Path) -> Non
 async def test_bombs_cost_nothing(rig: Rig, tmp_path: Path) -> None:
     await filled(rig)
     bundle, judge = await exported(rig, tmp_path / "all.zip"), Judge(rig, policy_of(rig, tmp_path))
-    bomb = bytes(200_000_000)
+    bomb = bytes(50_000_000)
     manifest = zipped(tmp_path / "manifest.zip", ("manifest.json", bomb))
     entries = rewritten(bundle, "entries.zip", lambda members: members.update({ENTRIES: bomb}))
     note = rewritten(bundle, "note.zip", lambda members: members.update({NOTE: bomb}))

@@ -17,6 +17,7 @@ from audit_ledger.domain.errors import (
 from audit_ledger.domain.proofs import proves_consistency, proves_inclusion
 from shared_kernel.errors import NotFoundError
 from tests.audit_ledger.rig import Rig, folder_of, kinds
+from tests.audit_ledger.waiting import until
 
 
 async def test_a_receipt_names_the_entry_that_holds_the_event(rig: Rig) -> None:
@@ -96,6 +97,7 @@ async def test_checkpoints_come_by_themselves_and_do_not_beget_themselves(rig: R
     await ledger.start()
 
     await ledger.record(rig.event(1))
+    await until(lambda: ledger.head().size == 3)
     await asyncio.sleep(0.3)
 
     published = await ledger.find(action="checkpoint_published")

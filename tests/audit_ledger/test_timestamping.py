@@ -71,6 +71,15 @@ async def test_a_flipped_bit_is_refused_or_proves_the_same(authority: Authority)
     assert len(accepted) < len(stamp.answer) / 2
 
 
+async def test_a_certificate_of_a_version_that_does_not_exist_is_refused(authority: Authority) -> None:
+    stamp, roots = await client_of(authority).stamp(NOTE, NOW_US()), trusted_roots(authority.roots)
+    version = bytes.fromhex("a003020102")
+
+    assert version in stamp.answer
+    with pytest.raises(RefusedTimestampError):
+        verified_timestamp(stamp.answer.replace(version, version[:-1] + b"\x03"), NOTE, roots)
+
+
 @pytest.mark.parametrize("attempt", range(6))
 async def test_certificates_may_come_in_any_order(attempt: int, tmp_path: Path) -> None:
     """OpenSSL writes the signer's first; with new keys each time, that is the wrong order half of the time."""
@@ -188,6 +197,7 @@ async def test_the_newest_checkpoint_is_stamped_stored_and_sealed(
         status = follower.status()
         note = await rig.reader.checkpoint_before(status.size)
         await until(lambda: any(tmp_path.glob("ledger/checkpoints/*.tsr")))
+        await until(lambda: follower._ledger.head().size > status.size + 1)
         await asyncio.sleep(0.3)
         [told] = await follower._ledger.find(action="checkpoint_timestamped")
 
@@ -207,8 +217,8 @@ async def test_a_restart_does_not_ask_before_its_time(rig: Rig, authority: Autho
         await until(lambda: follower.status().size > 0)
 
     async with following(rig, authority, every_s=3600) as follower:
-        await asyncio.sleep(0.4)
-        assert follower.status().size > 0
+        await until(lambda: follower.status().size > 0)
+        await asyncio.sleep(0.3)
     assert authority.requests == 1
 
 
@@ -228,8 +238,9 @@ async def test_while_the_authority_is_down_the_ledger_says_so_once_and_asks_agai
 ) -> None:
     authority.is_down = True
     async with following(rig, authority, every_s=3600) as follower:
-        await asyncio.sleep(0.5)
+        await until(lambda: follower.status().failure is not None)
         assert "HTTP status 503" in str(follower.status().failure)
+        await until(lambda: authority.refusals > 3)
         authority.is_down = False
         await until(lambda: follower.status().size > 0)
 

@@ -10,6 +10,7 @@ import pytest
 from audit_ledger.adapters.notebook import Notebook
 from audit_ledger.domain.errors import LedgerDownError, UncheckableError
 from audit_ledger.domain.finding import Verdict
+from tests.audit_ledger.retaining import full
 from tests.audit_ledger.rig import Rig, filled, kinds
 
 ENTRIES = "audit_ledger.entries"
@@ -86,7 +87,7 @@ async def test_the_outcome_of_a_verification_is_itself_sealed(rig: Rig) -> None:
 
 
 async def test_an_interrupted_verification_goes_on_where_it_was(rig: Rig, tmp_path: Path) -> None:
-    await rig.filled(2_000)
+    await full(rig, 2_000)
     await rig.attack(f"UPDATE {ENTRIES} SET payload = '{{}}' WHERE seq IN (3, 1900)")
     notebook, seen = Notebook(tmp_path / "verify.state", every_s=0), list[int]()
 
@@ -104,7 +105,7 @@ async def test_an_interrupted_verification_goes_on_where_it_was(rig: Rig, tmp_pa
 
 
 async def test_a_verification_of_another_history_is_not_gone_on_with(rig: Rig, tmp_path: Path) -> None:
-    await rig.filled(2_000)
+    await full(rig, 2_000)
     notebook = Notebook(tmp_path / "verify.state", every_s=0)
 
     def interrupt(done: int, _total: int) -> None:

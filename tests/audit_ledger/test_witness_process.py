@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def victim(*arguments: object) -> subprocess.Popen[str]:
     """Start the witness process."""
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("witness_victim.py")), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def seen(home: Path) -> list[Checkpoint]:
@@ -73,11 +75,14 @@ def test_killed_at_any_step_it_knows_at_least_what_it_cosigned_and_goes_on(tmp_p
 
 
 def test_of_two_processes_that_race_one_is_cosigned_whatever_the_moment(tmp_path: Path) -> None:
-    start = time.time() + 4
     WitnessFolder(tmp_path).cosigner()
+    sides = [victim("race", tmp_path, side, ROUNDS) for side in (0, 1)]
+    assert [process.stdout.readline() for process in sides if process.stdout] == ["ready\n"] * 2
 
-    sides = [victim("race", tmp_path, side, ROUNDS, start) for side in (0, 1)]
-    won = [{int(line) for line in process.communicate(timeout=60)[0].split()} for process in sides]
+    start = f"{time.time() + 0.3}\n"
+    with ThreadPoolExecutor(2) as both:
+        told = list(both.map(lambda process: process.communicate(start, timeout=60)[0], sides))
+    won = [{int(line) for line in each.split()} for each in told]
 
     assert won[0] | won[1] == set(range(ROUNDS))
     assert not won[0] & won[1]

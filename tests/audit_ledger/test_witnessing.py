@@ -172,14 +172,14 @@ async def test_a_ledger_restored_from_an_old_backup_is_caught_by_its_witness(str
 
 
 async def test_a_witness_restored_from_an_old_backup_is_doubted_and_helped(street: Street) -> None:
-    stop = await street.open("w1")
+    close = await street.open("w1")
     async with followed(street, street.policy("w1", quorum="quorum w1")) as here:
         first = await here.published(5)
         await here.until(all_at(first.size))
         shutil.copytree(street.home / "w1", street.home / "backup")
         second = await here.published(5)
         await here.until(all_at(second.size))
-        stop.set()
+        await close()
         shutil.rmtree(street.home / "w1")
         shutil.copytree(street.home / "backup", street.home / "w1")
         third = await here.published(5)
@@ -281,6 +281,5 @@ async def test_a_witness_without_url_is_named_and_never_asked(street: Street) ->
     policy = read_policy(f"witness w1 {street.cosigner('w1').verifier}\nquorum w1\n".encode())
     async with followed(street, policy) as here:
         await here.published(5)
-        await asyncio.sleep(0.1)
 
-        assert here.witnessing.status().witnesses[0].error == "the policy names no URL for it"
+        await here.until(lambda status: status.witnesses[0].error == "the policy names no URL for it")

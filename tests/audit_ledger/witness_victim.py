@@ -1,7 +1,8 @@
 """A witness process that is killed or raced: `die N` kills itself before its N-th look at the disk, `race` competes.
 
 python witness_victim.py die HOME STEP          asks for 10 -> 20 and prints the cosignature
-python witness_victim.py race HOME SIDE ROUNDS START_S    asks for 0 -> 40 of a log a round, prints who was cosigned
+python witness_victim.py race HOME SIDE ROUNDS  asks for 0 -> 40 of a log a round, prints who was cosigned; says "ready"
+                                                first, and is told on its standard input when the first round begins
 """
 
 import asyncio
@@ -52,14 +53,17 @@ def die(home: str, step: str) -> None:
     os._exit(0)
 
 
-def race(home: str, side: str, rounds: str, start_s: str) -> None:
+def race(home: str, side: str, rounds: str) -> None:
     """Show each log's other side at the same moments as the other process."""
     folder = WitnessFolder(Path(home))
     shown = logs(int(rounds))
     witness = Witness(folder.cosigner(), [log.signer.verifier for log in shown], folder, SystemClock())
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    start_s = float(sys.stdin.readline())
     for number, log in enumerate(shown):
         fork = log.forked_after(10 + int(side)).request(0, 40)
-        while time.time() < float(start_s) + number * ROUND_S:
+        while time.time() < start_s + number * ROUND_S:
             pass
         try:
             asyncio.run(witness.add_checkpoint(fork))

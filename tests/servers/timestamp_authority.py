@@ -47,6 +47,7 @@ class Authority:
     folder: Path
     url: str = ""
     requests: int = 0
+    refusals: int = 0
     is_down: bool = False
     tamper: Tamper | None = None
     """Changes honest answers."""
@@ -101,6 +102,7 @@ def _handler(authority: Authority) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             request = self.rfile.read(int(self.headers["Content-Length"]))
             if authority.is_down or self.headers["Content-Type"] != "application/timestamp-query":
+                authority.refusals += 1
                 self.send_error(503)
                 return
             answer = authority.answer(request)
