@@ -13,7 +13,9 @@ from audit_ledger.domain.proofs import proves_inclusion
 from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service.ledger import readable
 from audit_ledger.service.prover import InclusionProof, Prover
+from audit_ledger.store.pruner import Prunes
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
+from control_plane.cli.ledger.telling import visible
 from shared_kernel.clock import to_iso
 from shared_kernel.errors import NotFoundError
 
@@ -55,7 +57,7 @@ def tail(
             if not is_followed:
                 return
             after = found[-1].seq + 1 if found else 0
-            while not (found := await desk.reader.entries(after, _PAGE)):
+            while not (found := await desk.reader.entries(after, _PAGE)):  # noqa: ASYNC110 - another process seals
                 await asyncio.sleep(_PAUSE_S)
 
     at_desk(home, url, work)
@@ -67,8 +69,8 @@ def _show(entry: Entry, *, as_json: bool) -> None:
                                  "entry_hash": entry.entry_hash.hex(), "event": readable(entry.payload)}))
     else:
         named = entry.columns
-        typer.echo(f"{entry.seq:>9}  {to_iso(entry.recorded_at_us)}  {named.action or '-':<24} "
-                   f"{named.outcome or '-':<8} {named.subject or '-'}")
+        typer.echo(f"{entry.seq:>9}  {to_iso(entry.recorded_at_us)}  {visible(named.action or '-'):<24} "
+                   f"{visible(named.outcome or '-'):<8} {visible(named.subject or '-')}")
 
 
 def checkpoint(*, home: HomeOption = None, url: UrlOption = None) -> None:
@@ -97,6 +99,7 @@ def prove(
         signed = open_checkpoint(note, desk.reader.stream, desk.key)
         if seq >= signed.size:
             raise NotFoundError(f"the newest checkpoint covers {signed.size} entries: {seq} is not yet among them")
+        await Prunes(desk.pool, desk.reader.stream).refuse_pruned(seq)
         proof = await Prover(desk.reader).inclusion(seq, signed.size)
         if not proves_inclusion(proof.leaf, seq, signed.size, proof.path, signed.root):
             raise UncheckableError(f"entry {seq} is not under the signed root: run `gridwarden ledger verify`")
