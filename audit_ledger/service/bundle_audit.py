@@ -50,6 +50,7 @@ class BundleReport:
     stream: str
     first: int
     until: int
+    singles: tuple[int, ...]
     size: int
     mode: Mode
     is_covered: bool
@@ -69,9 +70,9 @@ class BundleReport:
         """Return a JSON object, as the offline verifier prints it."""
         return {
             "verdict": self.verdict.name.lower(), "exit_code": int(self.verdict), "mode": str(self.mode),
-            "stream": self.stream, "from": self.first, "until": self.until, "size": self.size,
-            "findings": [found.to_json() for found in self.findings], "dropped_findings": self.dropped_findings,
-            "holds_to": self.holds_to, "others_hold": self.others_hold,
+            "stream": self.stream, "from": self.first, "until": self.until, "singles": list(self.singles),
+            "size": self.size, "findings": [found.to_json() for found in self.findings],
+            "dropped_findings": self.dropped_findings, "holds_to": self.holds_to, "others_hold": self.others_hold,
         }
 
 
@@ -108,8 +109,9 @@ class BundleAuditor:
         covered = max((size for size, each in run.good.items() if each.has_quorum), default=0) >= held.covers
         first_damage = min((found.seq for found in run.findings.kept), default=held.size)
         return BundleReport(
-            held.stream, held.first, held.until, held.size, self._mode(run, held.size, is_covered=covered), covered,
-            run.findings.ordered(), run.findings.dropped, others_hold=run.is_whole,
+            held.stream, held.first, held.until, held.singles, held.size,
+            self._mode(run, held.size, is_covered=covered), covered, run.findings.ordered(),
+            run.findings.dropped, others_hold=run.is_whole,
             holds_to=max([0, *(each.size for each in tree.good if each.size <= first_damage),
                           *([held.size] if run.is_whole and not run.findings.kept else [])]),
         )

@@ -1,4 +1,8 @@
-"""What a verification found, as people read it, and as a script does."""
+"""What a verification found, as people read it, and as a script does.
+
+What stands in a ledger may be an attacker's: it reaches a terminal with its control characters written out, and is
+never read as markup.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -13,12 +17,17 @@ from audit_ledger.domain.finding import Finding, Mode, Report, Verdict
 from shared_kernel.errors import GridwardenError
 
 
+def visible(text: str) -> str:
+    """Return text whose control and formatting characters are written out, so that they cannot steer a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def cannot_check(cause: GridwardenError, *, as_json: bool) -> NoReturn:
     """Say why there is no report, and end with exit code 5."""
     if as_json:
         typer.echo(orjson.dumps({"verdict": "cannot_check", "exit_code": 5, "detail": cause.detail}))
     else:
-        Console(stderr=True).print(f"cannot check: {cause.detail}", style="red", markup=False, highlight=False,
+        Console(stderr=True).print(f"cannot check: {visible(cause.detail)}", style="red", markup=False, highlight=False,
                                      soft_wrap=True)
     raise typer.Exit(int(Verdict.CANNOT_CHECK)) from cause
 
@@ -32,15 +41,15 @@ _SENTENCES = {
 
 def tell(report: Report) -> None:
     """Print the verdict, every finding, and what still holds."""
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, markup=False)
     verdict_of(report.verdict, report.findings)
     if report.stale:
-        console.print(f"stale: {report.stale}", style="yellow")
+        console.print(f"stale: {visible(report.stale)}", style="yellow")
     if report.dropped_findings:
         console.print(f"and {report.dropped_findings} more findings")
     rate = (report.size - report.since) * 1000 // max(report.duration_ms, 1)
-    console.print(f"{report.stream}: {report.size} entries, root {report.root.hex()[:16]}, mode {report.mode}, "
-                  f"{report.checkpoints_good} checkpoints hold, {rate:,} entries/s", soft_wrap=True)
+    console.print(f"{visible(report.stream)}: {report.size} entries, root {report.root.hex()[:16]}, "
+                  f"mode {report.mode}, {report.checkpoints_good} checkpoints hold, {rate:,} entries/s", soft_wrap=True)
     if report.mode is not Mode.UNANCHORED:
         console.print(f"entries below {report.holds_to} are proven by a signed checkpoint; "
                       f"{report.anchored_size} are covered outside the database", soft_wrap=True)
@@ -48,7 +57,7 @@ def tell(report: Report) -> None:
 
 def verdict_of(verdict: Verdict, findings: Sequence[Finding]) -> None:
     """Print the verdict and every finding."""
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, markup=False)
     colour, sentence = _SENTENCES[verdict]
     console.print(sentence, style=colour)
     if not findings:
@@ -56,5 +65,5 @@ def verdict_of(verdict: Verdict, findings: Sequence[Finding]) -> None:
     table = Table("entries", "what", "event", "time", "detail")
     for found in findings:
         place = str(found.seq) if found.seq == found.last_seq else f"{found.seq}-{found.last_seq}"
-        table.add_row(place, str(found.kind), found.action or "", found.event_time or "", found.detail)
+        table.add_row(place, str(found.kind), *map(visible, (found.action or "", found.event_time or "", found.detail)))
     console.print(table)

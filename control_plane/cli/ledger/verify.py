@@ -23,7 +23,7 @@ from control_plane.cli.ledger.auditing import (
     verified_copies,
 )
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
-from control_plane.cli.ledger.telling import cannot_check, tell, verdict_of
+from control_plane.cli.ledger.telling import cannot_check, tell, verdict_of, visible
 from control_plane.config import load_settings
 from shared_kernel.errors import GridwardenError
 
@@ -81,7 +81,9 @@ def _bundle(file: Path, policy: Policy | None, progress: Progress, *, as_json: b
         typer.echo(orjson.dumps(report.to_json()))
     else:
         verdict_of(report.verdict, report.findings)
-        typer.echo(f"{report.stream}: entries {report.first} to {report.until} under the checkpoint of {report.size}, "
+        ranges = [f"{report.first}-{report.until - 1}"] if report.until else []
+        entries = ", ".join([*ranges, *map(str, report.singles)])
+        typer.echo(f"{visible(report.stream)}: entries {entries} under the checkpoint of {report.size}, "
                    f"mode {report.mode}")
     return int(report.verdict)
 

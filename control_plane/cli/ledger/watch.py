@@ -16,7 +16,7 @@ from audit_ledger.domain.finding import Report, Verdict
 from audit_ledger.domain.policy_file import read_policy
 from control_plane.cli.ledger.auditing import Brought, only_log, verified
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
-from control_plane.cli.ledger.telling import cannot_check
+from control_plane.cli.ledger.telling import cannot_check, visible
 from control_plane.cli.ledger.verify import PolicyOption
 from shared_kernel.clock import SystemClock, to_iso
 from shared_kernel.errors import GridwardenError
@@ -85,9 +85,9 @@ def _tell(report: Report, grown: int, *, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps({"at": at, "grown": grown, **report.to_json()}))
         return
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True, markup=False)
     console.print(f"{at}  {report.verdict.name.lower()}  {report.size} entries ({grown:+d}), {report.mode}, "
-                  f"signed to {report.holds_to}" + (f", stale: {report.stale}" if report.stale else ""),
+                  f"signed to {report.holds_to}" + (f", stale: {visible(report.stale)}" if report.stale else ""),
                   style=_COLOURS[report.verdict])
     for found in report.findings:
-        console.print(f"    {found.kind} at {found.seq}: {found.detail}", markup=False)
+        console.print(f"    {found.kind} at {found.seq}: {visible(found.detail)}")
