@@ -120,3 +120,18 @@ class HomeLock:
             if int(written["format"]) > FORMAT:
                 raise NewerHomeError(self._home.root, str(written["version"]))
         path.write_text(json.dumps({"format": FORMAT, "version": self._version}) + "\n")
+
+
+def is_in_use(home: Home) -> bool:
+    """Tell whether a product runs on a home."""
+    try:
+        file = os.open(home.root / "gridwarden.lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

@@ -57,8 +57,10 @@ class EmbeddedPostgres:
             return False
 
     def stop(self) -> None:
-        """Stop the server; what was committed is on disk already."""
-        self._server.stop()
+        """Stop the server, also one whose start was interrupted; what was committed is on disk already."""
+        if self.is_running():
+            self._server.ensure_postgres_running()  # it stops only what it has seen run
+            self._server.stop()
 
     def _write_settings(self) -> None:
         main = self._data / "postgresql.conf"

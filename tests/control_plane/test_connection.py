@@ -1,0 +1,52 @@
+"""Commands share a home's embedded server, and none takes it from another or from a product."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from control_plane.cli.connection import database
+from control_plane.database.embedded import EmbeddedPostgres
+from control_plane.home import Home, HomeLock, is_in_use
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith("pytest-"):
+            folder.chmod(0o755)
+    cluster = Home(tmp_path).postgres
+    EmbeddedPostgres(cluster, durable=False).start()
+    EmbeddedPostgres(cluster, durable=False).stop()
+    yield tmp_path
+    EmbeddedPostgres(cluster, durable=False).stop()
+
+
+def test_the_last_of_two_commands_finds_its_server_running(home: Path) -> None:
+    server = EmbeddedPostgres(Home(home).postgres)
+    with contextlib.ExitStack() as first:
+        first.enter_context(database(home, None))
+        with contextlib.ExitStack() as second:
+            second.enter_context(database(home, None))
+            first.close()
+            was_running = server.is_running()
+
+    assert was_running
+
+
+def test_a_command_stops_the_server_it_started_also_when_interrupted(home: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), database(home, None):
+        raise KeyboardInterrupt
+
+    assert not EmbeddedPostgres(Home(home).postgres).is_running()
+
+
+def test_a_product_that_started_meanwhile_keeps_its_server(home: Path) -> None:
+    with HomeLock(Home(home), "0"):
+        with database(home, None):
+            pass
+        was_running = EmbeddedPostgres(Home(home).postgres).is_running()
+
+    assert was_running
+    assert not is_in_use(Home(home))
