@@ -33,7 +33,7 @@ def erase(  # noqa: PLR0913 - one keyword an option
 
     body = orjson.dumps({"subject": subject, "reason": reason}).decode()
     done = at_writing_desk(home, url, work,
-                           instead=lambda gateway: f"let it erase: POST {gateway}/api/v1/ledger/erasures {body}")
+                           instead=f"let it erase: POST /api/v1/ledger/erasures {body} at its gateway")
     if as_json:
         typer.echo(orjson.dumps({"subject": done.subject, "keys": done.keys, "entries": done.entries}))
     elif done.keys:

@@ -11,6 +11,7 @@ from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.finding import Verdict
 from audit_ledger.service.mirror_status import State, Status, look
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
+from control_plane.cli.ledger.telling import visible
 from control_plane.config import load_settings
 from shared_kernel.clock import SystemClock
 
@@ -58,7 +59,7 @@ def repair_copies(
 
     done = at_writing_desk(
         home, url, work,
-        instead=lambda gateway: f"let it repair: POST {gateway}/api/v1/ledger/copies/{name or 'tiles'}/repair")
+        instead=f"let it repair: POST /api/v1/ledger/copies/{name or 'tiles'}/repair at its gateway")
     for each in done:
         if as_json:
             typer.echo(orjson.dumps(each.to_json()))
@@ -95,4 +96,4 @@ def _tell(found: Status, *, as_json: bool) -> None:
         typer.echo(orjson.dumps(found.to_json()))
         return
     what = found.reason or (f"{found.backlog} entries behind" if found.backlog else "up to date")
-    typer.echo(f"{found.name:<6} {found.size:>9} of {found.published} published entries: {what}")
+    typer.echo(f"{found.name:<6} {found.size:>9} of {found.published} published entries: {visible(what)}")

@@ -60,7 +60,7 @@ def prune(  # noqa: PLR0913 - one keyword an option
             async with _retention(audited.ledger, place, owner, trusted) as retention:
                 return await _pruned(retention, audited.mirrors, archive, (until, keep_days or 0), progress)
 
-        mark = at_writing_desk(home, url, work, instead=lambda _: "wait for its next stop: then prune, then start it")
+        mark = at_writing_desk(home, url, work, instead="wait for its next stop: then prune, then start it")
     typer.echo(_told(mark, archive, as_json=as_json))
 
 

@@ -32,15 +32,15 @@ class RunningProductError(ConflictError):
 
 def at_writing_desk(
     home: Path | None, url: str | None, work: Callable[[Audited, Home], Awaitable[_Answer]],
-    *, instead: Callable[[str], str],
+    *, instead: str,
 ) -> _Answer:
-    """Lead the ledger and do the work; `instead` says, given the gateway's URL, what to do while a product leads."""
+    """Lead the ledger and do the work; `instead` says what to do while a product leads."""
     settings = load_settings(home=home, database_url=url)
     try:
         with database(home, url) as owner:
             return asyncio.run(_led(owner, settings, work))
     except AnotherSequencerError as cause:
-        raise RunningProductError(instead(settings.gateway_url())) from cause
+        raise RunningProductError(instead) from cause
 
 
 async def _led(
