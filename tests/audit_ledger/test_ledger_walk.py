@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.audit_ledger.attacks import ATTACKS
+from tests.audit_ledger.retaining import full
 from tests.audit_ledger.rig import Rig, filled
 from tests.the_ledger_page import PAGE, Command, commands
 
@@ -24,6 +25,20 @@ async def test_the_walk_from_a_file_to_a_verified_entry_ends_as_the_page_says(ri
     for step, (_, last) in ended:
         assert step.promise[1], step.text
         assert step.promise[1] in last, step.text
+
+
+async def test_retention_goes_as_the_page_says(rig: Rig, tmp_path: Path) -> None:
+    await full(rig)
+    folder = tmp_path / "auditor"
+    folder.mkdir()
+    known = {"GRIDWARDEN_HOME": str(tmp_path), "DATABASE_URL": rig.url, "KEEP_DAYS": "0"}
+    prepared = [await asyncio.to_thread(step.run, folder, **known) for step in commands(WALK)[1:3]]
+
+    [step] = commands("Retention")
+    code, last = await asyncio.to_thread(step.run, folder, **known)
+
+    assert [code for code, _ in prepared] == [0, 0]
+    assert (code, step.promise[1] in last) == (step.promise[0], True), last
 
 
 def test_the_page_counts_the_attacks_that_pass() -> None:

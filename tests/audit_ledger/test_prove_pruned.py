@@ -10,6 +10,7 @@ from control_plane.cli.ledger import app
 from tests.audit_ledger.retaining import full
 from tests.audit_ledger.rig import Rig
 
+
 async def run(rig: Rig, home: Path, *words: str) -> Result:
     """Run a command in a thread: it brings an event loop of its own."""
     return await asyncio.to_thread(CliRunner().invoke, app, [*words, "--home", str(home), "--database-url", rig.url])
