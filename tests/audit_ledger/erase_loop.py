@@ -1,12 +1,15 @@
-"""A process that seals and erases until it is killed. Run by test_erasure_crash.py: URL, home, `between` or `loop`.
+"""Processes that seal and erase until they are killed. Run by test_erasure_crash.py: URL, home, `between` or a number.
 
-`between` kills itself after the erasure's entry and before the key's destruction; `loop` waits to be killed.
+`between` kills itself after the erasure's entry and before the key's destruction; a number is how many forks live, one
+after the other, each killed soon after its second erasure. Prints how each ended.
 """
 
 import asyncio
 import os
+import random
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,12 +33,12 @@ class MortalKeys(SubjectKeys):
         return await super().destroy(commitments, at_us)
 
 
-async def main(url: str, home: Path, fate: str) -> None:
+async def live(url: str, home: Path, keeping: type[SubjectKeys], told: int) -> None:
     """Complete what the last life left, then seal with five hands and erase with a sixth."""
     folder = folder_of(home)
     pools = [await open_pool(url, role, size=4) for role in (LEDGER_WRITER, LEDGER_READER)]
     desk = SealingRig(Rig(url, folder, folder.signer(), FrozenClock(START_US), *pools),
-                      SubjectKeyFile(home / "keys").key(), MortalKeys if fate == "between" else SubjectKeys)
+                      SubjectKeyFile(home / "keys").key(), keeping)
     await desk.ledger.start()
     await desk.erasure.finish()
 
@@ -49,7 +52,32 @@ async def main(url: str, home: Path, fate: str) -> None:
         while True:
             await asyncio.sleep(0.02)
             await desk.erasure.erase("ada", reason="asked")
-            os.write(1, b"erased\n")
+            os.write(told, b".")
 
 
-asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+def die_often(url: str, home: Path, lives: int) -> None:
+    """Fork, wait for two erasures and a moment, kill."""
+    for _ in range(lives):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            asyncio.run(live(url, home, SubjectKeys, writing))
+            os._exit(1)
+        os.close(writing)
+        for _ in range(2):
+            os.read(reading, 1)
+        time.sleep(random.random() * 0.03)  # noqa: S311 - when to kill is no secret
+        os.kill(child, signal.SIGKILL)
+        os.close(reading)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(f"\nended {status}", flush=True)  # noqa: T201 - the test reads it
+
+
+def main(url: str, home: str, fate: str) -> None:
+    """Die between, or so many times."""
+    if fate == "between":
+        asyncio.run(live(url, Path(home), MortalKeys, 1))
+    die_often(url, Path(home), int(fate))
+
+
+main(*sys.argv[1:])
