@@ -70,11 +70,11 @@ class _Routes:
         if "after" in request.query_params:
             after = number(request, "after", 0)
             found = await self._ledger.entries(after, limit)
-            further = found[-1].seq + 1 if len(found) == limit else None
+            further = found[-1].seq + 1 if found and len(found) == limit else None
         else:
             before = number(request, "before", self._ledger.head().size)
-            found = (await self._ledger.entries(max(before - limit, 0), min(limit, before)))[::-1]
-            further = found[-1].seq if found and found[-1].seq else None
+            found = await self._ledger.entries_before(before, limit)
+            further = (found[-1].seq or None) if found and len(found) == limit else None
         return _json({"items": await self._shown(found), "next": further})
 
     async def entry(self, request: Request) -> Response:

@@ -15,7 +15,7 @@ from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.errors import ForeignLedgerError, ForkedLedgerError
 from audit_ledger.domain.finding import Report, Verdict
 from audit_ledger.domain.head import Entry, Head
-from audit_ledger.domain.merkle import Frontier, Span, Subtree, subtrees_of
+from audit_ledger.domain.merkle import TILE_SIZE, Frontier, Span, Subtree, subtrees_of
 from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service import life_signs, metrics
 from audit_ledger.service.heartbeat import Heartbeat
@@ -173,6 +173,10 @@ class Ledger:
         """Return entries from position `after` on, in order."""
         return await self._reader.entries(after, limit)
 
+    async def entries_before(self, before: int, limit: int) -> list[Entry]:
+        """Return entries below position `before`, newest first."""
+        return await self._reader.find({}, before, limit)
+
     async def read(self, after: int, limit: int) -> list[SealedEvent]:
         """Return events from position `after` on, in order: what the relay hands to subscribers."""
         return await self.opened(await self._reader.entries(after, limit))
@@ -208,6 +212,7 @@ class Ledger:
 
     async def consistency_proof(self, old: int, new: int) -> list[bytes]:
         """Prove that the ledger of `new` entries begins with the ledger of `old`."""
+        await self._refuse_unprovable(old, new)
         return await self._prover.consistency(old, new)
 
     async def checkpoint(self, size: int | None = None) -> bytes:
@@ -223,6 +228,7 @@ class Ledger:
         if size is not None and size > known:
             raise NotFoundError(f"the ledger has {known} entries, not {size}")
         wanted = known if size is None else size
+        await self._refuse_unprovable(wanted)
         return await self._prover.frontier_at(wanted), subtrees_of(Span(0, wanted))
 
     async def receipt(self, seq: int) -> TlogProof:
@@ -286,6 +292,12 @@ class Ledger:
         """Raise PrunedEntryError, which names the archive, for what is not here any more."""
         if self._prunes is not None:
             await self._prunes.refuse_pruned(seq)
+
+    async def _refuse_unprovable(self, *sizes: int) -> None:
+        """Raise PrunedEntryError for trees that end in a pruned tile; of whole tiles the roots stay."""
+        for size in sizes:
+            if size % TILE_SIZE:
+                await self._refuse_pruned(size - 1)
 
     async def _vet(self, head: Head) -> None:
         """Before every lead: the history is ours, and what the last leader left undone is done."""
