@@ -49,3 +49,13 @@ async def test_the_tail_shows_a_subject_s_escape_codes_in_words(rig: Rig, tmp_pa
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
     assert r"\x1b[2J" in result.stdout
+
+
+async def test_what_was_not_rehashed_is_not_called_good_in_silence(rig: Rig, tmp_path: Path) -> None:
+    await rig.filled(20, checkpoint_at=(10,))
+
+    part = await run(rig, tmp_path, "verify", "--since", "10")
+    whole = await run(rig, tmp_path, "verify")
+
+    assert "rehashed from entry 10 on" in part.stdout
+    assert "rehashed from" not in whole.stdout

@@ -50,6 +50,9 @@ def tell(report: Report) -> None:
     rate = (report.size - report.since) * 1000 // max(report.duration_ms, 1)
     console.print(f"{visible(report.stream)}: {report.size} entries, root {report.root.hex()[:16]}, "
                   f"mode {report.mode}, {report.checkpoints_good} checkpoints hold, {rate:,} entries/s", soft_wrap=True)
+    if report.since:
+        console.print(f"rehashed from entry {report.since} on: what lies before is pruned, or --since left it out",
+                      soft_wrap=True)
     if report.mode is not Mode.UNANCHORED:
         console.print(f"entries below {report.holds_to} are proven by a signed checkpoint; "
                       f"{report.anchored_size} are covered outside the database", soft_wrap=True)
