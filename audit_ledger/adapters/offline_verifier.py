@@ -45,7 +45,7 @@ from audit_ledger.adapters.offline_formats import (
 )
 
 FORMAT = "gridwarden-ledger-bundle/1"
-VERDICTS = {0: "good", 3: "unanchored", 4: "tampered", 5: "cannot_check"}
+VERDICTS = {0: "good", 3: "unproven", 4: "tampered", 5: "cannot_check"}
 MAX_FINDINGS, MAX_MEMBER, MAX_LEAF, CHUNK = 1_000, 1 << 20, 65_535, 4_096
 FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, LookupError, struct.error)
 NUMBERS = struct.Struct(">qqI")  # seq, recorded_at_us, payload length

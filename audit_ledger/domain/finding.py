@@ -37,7 +37,7 @@ class Verdict(IntEnum):
     """The exit codes of `gridwarden ledger verify`."""
 
     GOOD = 0
-    UNANCHORED = 3
+    UNPROVEN = 3
     TAMPERED = 4
     CANNOT_CHECK = 5
 
@@ -129,7 +129,7 @@ class Report:
         if self.findings:
             return Verdict.TAMPERED
         if self.mode is Mode.UNANCHORED or self.stale:
-            return Verdict.UNANCHORED
+            return Verdict.UNPROVEN
         return Verdict.GOOD
 
     def to_json(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class BundleReport:
         """The exit code."""
         if self.findings:
             return Verdict.TAMPERED
-        return Verdict.GOOD if self.is_covered else Verdict.UNANCHORED
+        return Verdict.GOOD if self.is_covered else Verdict.UNPROVEN
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object, as the offline verifier prints it."""

@@ -12,12 +12,15 @@ from time import perf_counter
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.adapters.notebook import Notebook
+from audit_ledger.domain.checkpoint import read_unverified
 from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.finding import Finding, Findings, Kind, Report
 from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import Frontier, Subtree
 from audit_ledger.domain.note import VerifierKey
+from audit_ledger.domain.proofs import proves_inclusion
 from audit_ledger.domain.sealing import KeyEncryptionKey
+from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.domain.tree_check import TreeCheck
 from audit_ledger.domain.walk import Walk
 from audit_ledger.domain.walk_state import WalkState
@@ -50,7 +53,7 @@ class Evidence:
     """What the auditor holds the ledger against.
 
     `key`: the log's. `outside`: the checkpoints kept outside the database. `witnesses`: by his own policy. `notes`,
-    `receipts`: what producers kept. `keys`: those of sealed fields. `prunes`: marks below which entries may be gone.
+    `receipts`, `proofs`: what producers kept. `keys`: of sealed fields. `prunes`: marks below which entries may be gone.
     """
 
     key: VerifierKey | None
@@ -58,6 +61,7 @@ class Evidence:
     witnesses: Witnesses | None = None
     notes: Sequence[bytes] = ()
     receipts: Mapping[int, bytes] = field(default_factory=dict)
+    proofs: Sequence[TlogProof] = ()
     keys: SealedKeys | None = None
     prunes: Prunes | None = None
 
@@ -95,6 +99,7 @@ class Verifier:
             await _check_subtrees(snapshot, tree, findings)
             await self._check_keys(snapshot, findings)
             await self._check_receipts(snapshot, findings, start)
+            await self._check_proofs(snapshot, findings, start)
             _check_end(head, state.walk, tree, findings)
             anchored = max((each.size for each in tree.good if each.is_outside), default=0)
             stale = await self._staleness(anchored, state.walk.position, anchors)
@@ -163,7 +168,7 @@ class Verifier:
         """Steps 2 and 3."""
         anchors.read_inside(await snapshot.checkpoints())
         anchors.read_outside(kept)
-        anchors.read_brought(self._held.notes)
+        anchors.read_brought([*self._held.notes, *(proof.checkpoint for proof in self._held.proofs)])
         witnesses = self._held.witnesses
         if witnesses is not None:
             anchors.read_witnessed(witnesses.policy, await witnesses.notes(), self._clock.now_us() // 1_000_000)
@@ -191,6 +196,15 @@ class Verifier:
             if seq >= start and await snapshot.entry_hash(seq) != told:
                 findings.add(Finding(Kind.RECEIPT_MISMATCH, seq, seq,
                                      f"a receipt says that entry {seq} was another one"))
+
+    async def _check_proofs(self, snapshot: Snapshot, findings: Findings, start: int) -> None:
+        """Step 6: what a kept proof led from is what is there now; its checkpoint was held against the tree before."""
+        for proof in self._held.proofs:
+            signed, leaf = read_unverified(proof.checkpoint), await snapshot.entry_hash(proof.index)
+            is_led = leaf is not None and proves_inclusion(leaf, proof.index, signed.size, proof.path, signed.root)
+            if proof.index >= start and not is_led:
+                findings.add(Finding(Kind.RECEIPT_MISMATCH, proof.index, proof.index,
+                                     f"a kept proof does not lead from entry {proof.index} to its signed root"))
 
     async def _staleness(self, anchored: int, size: int, anchors: Anchors) -> str | None:
         """Tell what is older than it may be: what waits for a checkpoint, the witnesses' word, the last entry."""

@@ -14,6 +14,7 @@ from control_plane.parts import Governed, Grid, Guarding, Policy
 from control_plane.product import Product
 from control_plane.wiring.ledger import make_ledger
 from control_plane.wiring.pools import Pools, opened
+from control_plane.wiring.settling import settled
 from governance.service import Catalog, Governor, Lineage
 from governance.store.catalog import CatalogStore
 from governance.store.lineage import LineageStore
@@ -128,6 +129,7 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
         audited = await make_ledger(pools, home, settings, clock)
         ledger = audited.ledger
         await ledger.start()
+        stack.push_async_callback(settled, audited)
         stack.push_async_callback(ledger.leave)
         policy = await stack.enter_async_context(policy_of(settings, pools, ledger, clock))
         identity = make_identity(

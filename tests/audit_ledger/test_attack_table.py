@@ -38,7 +38,7 @@ async def test_an_attack_is_caught_by_its_check_and_the_report_says_so(rig: Rig,
     assert set(alone) == set(attack.alone)
     assert report is not None
     assert report.verdict == (Verdict.TAMPERED if attack.anchored else Verdict.GOOD)
-    assert unanchored is None or unanchored.verdict == (Verdict.TAMPERED if attack.alone else Verdict.UNANCHORED)
+    assert unanchored is None or unanchored.verdict == (Verdict.TAMPERED if attack.alone else Verdict.UNPROVEN)
     assert not attack.anchored or any(attack.says in each.detail for each in report.findings)
 
 

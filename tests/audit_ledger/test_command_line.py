@@ -63,6 +63,18 @@ async def test_receipts_and_proofs_are_held_against_the_ledger(rig: Rig, tmp_pat
     assert "receipt_mismatch" in {found["kind"] for found in json.loads(bad.stdout)["findings"]}
 
 
+async def test_a_kept_proof_of_another_entry_is_found_though_its_checkpoint_is_good(rig: Rig, tmp_path: Path) -> None:
+    await said_goodbye(rig)
+    proof = (await run(rig, tmp_path, "prove", "3")).stdout
+    (tmp_path / "4.tlog-proof").write_text(proof.replace("index 3\n", "index 4\n"))
+
+    result = await run(rig, tmp_path, "verify", "--json", "--proof", str(tmp_path / "4.tlog-proof"))
+
+    assert result.exit_code == 4
+    assert [(found["kind"], found["seq"]) for found in json.loads(result.stdout)["findings"]] == [
+        ("receipt_mismatch", 4)]
+
+
 @pytest.mark.parametrize("text", ['{"seq": "3"}', "nonsense", '{"seq": 3, "entry_hash": "zz"}', '{"seq": -1}'])
 async def test_receipts_that_are_none_cannot_be_checked(rig: Rig, tmp_path: Path, text: str) -> None:
     await said_goodbye(rig)

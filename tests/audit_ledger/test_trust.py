@@ -38,7 +38,7 @@ async def test_entries_long_without_a_checkpoint_outside_are_stale_not_good(rig:
 
     rig.clock.advance(1_000)
 
-    assert (young.verdict, (await rig.verify()).verdict) == (Verdict.GOOD, Verdict.UNANCHORED)
+    assert (young.verdict, (await rig.verify()).verdict) == (Verdict.GOOD, Verdict.UNPROVEN)
     await ledger.stop()
 
 

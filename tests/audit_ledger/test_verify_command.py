@@ -41,7 +41,7 @@ async def test_a_copy_that_is_behind_exits_3_and_is_told_apart(rig: Rig, tmp_pat
 
     report = json.loads(result.stdout)
     [copy] = report["copies"]
-    assert (result.exit_code, report["verdict"], copy["verdict"], copy["behind"]) == (3, "good", "unanchored", True)
+    assert (result.exit_code, report["verdict"], copy["verdict"], copy["behind"]) == (3, "good", "unproven", True)
 
 
 async def test_a_damaged_copy_exits_4_though_postgresql_is_good(rig: Rig, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.finding import Finding, Report, Verdict
 from audit_ledger.domain.note import VerifierKey
 from audit_ledger.domain.tlog_policy import Policy
+from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service.anchors import Witnesses
 from audit_ledger.service.bundle_audit import BundleAuditor, BundleReport
 from audit_ledger.service.verifier import Evidence, SealedKeys, Verifier
@@ -35,6 +36,7 @@ class Brought:
 
     policy: Policy | None = None
     receipts: Mapping[int, bytes] = field(default_factory=dict)
+    proofs: tuple[TlogProof, ...] = ()
     notes: tuple[bytes, ...] = ()
     is_resumed: bool = False
 
@@ -51,7 +53,7 @@ class CopyOutcome:
     @property
     def verdict(self) -> Verdict:
         """The exit code."""
-        return Verdict.TAMPERED if self.findings else Verdict.UNANCHORED if self.is_behind else Verdict.GOOD
+        return Verdict.TAMPERED if self.findings else Verdict.UNPROVEN if self.is_behind else Verdict.GOOD
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -67,8 +69,8 @@ async def verified(desk: Desk, brought: Brought, since: int, progress: Progress 
         policy = brought.policy.for_log(desk.key) if desk.key else brought.policy
         witnesses = Witnesses(policy, Cosignatures(desk.pool, desk.pool, stream), CosignedFile(desk.home.checkpoints))
     evidence = Evidence(
-        desk.key, desk.files, witnesses, brought.notes, brought.receipts, prunes=Prunes(desk.pool, stream),
-        keys=SealedKeys(SubjectKeys(desk.pool, desk.pool, stream), SubjectKeyFile(desk.home.keys).existing()))
+        desk.key, desk.files, witnesses, brought.notes, brought.receipts, brought.proofs,
+        prunes=Prunes(desk.pool, stream), keys=SealedKeys(SubjectKeys(desk.pool, desk.pool, stream), SubjectKeyFile(desk.home.keys).existing()))
     notebook = Notebook(desk.home.root / "ledger" / "verify.state", is_fresh=not brought.is_resumed)
     return await Verifier(desk.reader, SystemClock(), evidence, page_rows=PAGE_ROWS, notebook=notebook).verify(
         progress, since=since)

@@ -88,7 +88,7 @@ async def _looked(desk: Desk, name: str | None, home: Path | None, url: str | No
 
 
 def _exit_code(found: Status) -> int:
-    return int(_EXITS.get(found.state, Verdict.UNANCHORED if found.backlog else Verdict.GOOD))
+    return int(_EXITS.get(found.state, Verdict.UNPROVEN if found.backlog else Verdict.GOOD))
 
 
 def _tell(found: Status, *, as_json: bool) -> None:

@@ -34,7 +34,7 @@ def cannot_check(cause: GridwardenError, *, as_json: bool) -> NoReturn:
 
 _SENTENCES = {
     Verdict.GOOD: ("green", "good: every entry is the one that was sealed"),
-    Verdict.UNANCHORED: ("yellow", "good inside the database, but not held by a recent checkpoint outside it"),
+    Verdict.UNPROVEN: ("yellow", "good inside the database, but not held by a recent checkpoint outside it"),
     Verdict.TAMPERED: ("red", "TAMPERED: the ledger is not what was sealed"),
 }
 

@@ -67,7 +67,7 @@ def verify(  # noqa: PLR0913 - one keyword an option
                 raise typer.Exit(code)
             brought = Brought(
                 trusted, read_receipts(receipts.read_bytes()) if receipts else {},
-                tuple(TlogProof.parse(path.read_bytes()).checkpoint for path in proofs or ()), is_resumed=is_resumed)
+                tuple(TlogProof.parse(path.read_bytes()) for path in proofs or ()), is_resumed=is_resumed)
             report, copies = _stores(_names(stores), brought, since, progress, (home, url))
         except GridwardenError as cause:
             cannot_check(cause, as_json=as_json)

@@ -21,7 +21,7 @@ from control_plane.cli.ledger.verify import PolicyOption
 from shared_kernel.clock import SystemClock, to_iso
 from shared_kernel.errors import GridwardenError
 
-_COLOURS = {Verdict.GOOD: "green", Verdict.UNANCHORED: "yellow", Verdict.TAMPERED: "red"}
+_COLOURS = {Verdict.GOOD: "green", Verdict.UNPROVEN: "yellow", Verdict.TAMPERED: "red"}
 
 
 def watch(  # noqa: PLR0913 - one keyword an option

@@ -40,7 +40,7 @@ async def show(visit: Visit) -> Response:
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
     """Return what a list says about an entry; a damaged one has an empty event."""
     event = entry["event"]
-    about, user = event.get("event", {}), event.get("user", {})
+    about, user = (part if isinstance(part := event.get(name), dict) else {} for name in ("event", "user"))
     return {"seq": entry["seq"], "at": entry["recorded_at"], "action": about.get("action"),
             "outcome": about.get("outcome"), "who": user.get("name") or user.get("id"), "hash": entry["entry_hash"]}
 
