@@ -30,7 +30,7 @@ async def test_the_ledger_page_shows_the_checkpoint_and_the_last_report(city: Ci
 
     page = await city.browser.get("/ledger")
 
-    assert "119900" in page.text
+    assert "119,900" in page.text
     assert "2 findings" in page.text
     assert 'href="/ledger/entries/7"' in page.text
     assert "entries 9 to 12" in page.text
