@@ -6,7 +6,7 @@ GROUP ?= all
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: up test lint bench bench-peers demo lock clean help
+.PHONY: up test servers lint bench bench-peers demo lock clean help
 
 up: $(VENV)/.installed  ## start the whole product (gateway on 5000, console on 8080)
 	@$(BIN)/gridwarden up $(ARGS)
@@ -21,6 +21,9 @@ lint: $(VENV)/.developer  ## ruff, mypy, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports --no-logo
+
+servers: $(VENV)/.developer  ## build the servers that tests start (needs Go; tests do it at first use otherwise)
+	@$(BIN)/python -m tests.servers
 
 bench: $(VENV)/.developer  ## measure; GROUP=ledger measures one group
 	@$(BIN)/python -m benchmarks --group $(GROUP) $(ARGS)

@@ -57,7 +57,7 @@ async def make_database(postgres_url: str, templates: dict[tuple[str, ...], str]
                 await migrate(_renamed(postgres_url, name), wanted)
                 templates[wanted] = name
             name = f"test_{uuid.uuid4().hex[:12]}"
-            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {templates[wanted]}")
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {templates[wanted]} STRATEGY FILE_COPY")
         finally:
             await admin.close()
         made.append(name)

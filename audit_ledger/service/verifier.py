@@ -53,7 +53,7 @@ class Evidence:
     """What the auditor holds the ledger against.
 
     `key`: the log's. `outside`: the checkpoints kept outside the database. `witnesses`: by his own policy. `notes`,
-    `receipts`, `proofs`: what producers kept. `keys`: of sealed fields. `prunes`: marks below which entries may be gone.
+    `receipts`, `proofs`: what producers kept. `keys`: of sealed fields. `prunes`: below them entries may be gone.
     """
 
     key: VerifierKey | None

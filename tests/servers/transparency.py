@@ -144,7 +144,7 @@ def tessera_log(folder: Path, secret: str, policy: str) -> Iterator[str]:
 @contextmanager
 def _running(name: str, *arguments: str) -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
-    process = subprocess.Popen([str(_binary(name)), address, *arguments], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([str(peer_binary(name)), address, *arguments], stderr=subprocess.DEVNULL)
     try:
         _wait(f"http://{address}", process)
         yield f"http://{address}"
@@ -168,7 +168,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     pytest.fail(f"{url} did not start")
 
 
-def _binary(name: str) -> Path:
+def peer_binary(name: str) -> Path:
     """Return a program's path; both are built at once, the log last."""
     return built("transparency-log", _build).with_name(f"transparency-{name}")
 

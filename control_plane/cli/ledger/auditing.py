@@ -70,7 +70,8 @@ async def verified(desk: Desk, brought: Brought, since: int, progress: Progress 
         witnesses = Witnesses(policy, Cosignatures(desk.pool, desk.pool, stream), CosignedFile(desk.home.checkpoints))
     evidence = Evidence(
         desk.key, desk.files, witnesses, brought.notes, brought.receipts, brought.proofs,
-        prunes=Prunes(desk.pool, stream), keys=SealedKeys(SubjectKeys(desk.pool, desk.pool, stream), SubjectKeyFile(desk.home.keys).existing()))
+        keys=SealedKeys(SubjectKeys(desk.pool, desk.pool, stream), SubjectKeyFile(desk.home.keys).existing()),
+        prunes=Prunes(desk.pool, stream))
     notebook = Notebook(desk.home.root / "ledger" / "verify.state", is_fresh=not brought.is_resumed)
     return await Verifier(desk.reader, SystemClock(), evidence, page_rows=PAGE_ROWS, notebook=notebook).verify(
         progress, since=since)

@@ -1,0 +1,34 @@
+"""`make servers`: builds what the tests would build at first use, so that it is not part of their time."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tests.servers.opa import opa_binary
+from tests.servers.transparency import peer_binary
+from tests.servers.vault import vault_binary
+
+PROGRAMS: dict[str, Callable[[], Path]] = {
+    "OPA": opa_binary, "Vault": vault_binary, "Tessera and the reference witness": lambda: peer_binary("log"),
+}
+
+
+def main() -> None:
+    """Build all of them, one after the other; end with 1 when one could not be built."""
+    failed = False
+    for name, build in PROGRAMS.items():
+        began = monotonic()
+        try:
+            build()
+            print(f"{name}: ready after {monotonic() - began:.0f} s")  # noqa: T201 - a command's output
+        except (pytest.skip.Exception, pytest.fail.Exception) as cause:
+            failed = True
+            print(f"{name}: {cause.msg}", file=sys.stderr)  # noqa: T201 - a command's output
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
