@@ -6,6 +6,9 @@ import subprocess
 import tempfile
 import warnings
 from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
 
 from shared_kernel.errors import UnavailableError
 
@@ -23,6 +26,7 @@ log_min_messages = warning
 log_parameter_max_length_on_error = 0
 jit = off
 """
+_BURIAL_S = 10.0
 _INCLUDE = "include_if_exists = 'gridwarden.conf'\n"
 
 
@@ -39,6 +43,7 @@ class EmbeddedPostgres:
         try:
             self._server.ensure_pgdata_inited()
             self._write_settings()
+            self._await_burial()
             self._server.ensure_postgres_running()
         except (OSError, subprocess.SubprocessError, AssertionError) as cause:
             raise UnavailableError(
@@ -48,13 +53,21 @@ class EmbeddedPostgres:
 
     def is_running(self) -> bool:
         """Tell whether a server already works on this cluster."""
-        import psutil
+        return self._postmaster() not in {None, psutil.STATUS_ZOMBIE}
 
+    def _postmaster(self) -> str | None:
+        """Return the status of the server's first process; None when there is none."""
         try:
-            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
-            return bool(psutil.Process(pid).name() == "postgres")
+            first = psutil.Process(int((self._data / "postmaster.pid").read_text().split("\n", 1)[0]))
+            return str(first.status()) if first.name() == "postgres" else None
         except (OSError, ValueError, psutil.Error):
-            return False
+            return None
+
+    def _await_burial(self) -> None:
+        """Wait until a killed server has left the process table: until then it passes for a running one."""
+        end = monotonic() + _BURIAL_S
+        while self._postmaster() == psutil.STATUS_ZOMBIE and monotonic() < end:
+            sleep(0.05)
 
     def stop(self) -> None:
         """Stop the server, also one whose start was interrupted; what was committed is on disk already."""

@@ -1,9 +1,13 @@
 """Commands share a home's embedded server, and none takes it from another or from a product."""
 
+import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from control_plane.cli.connection import database
@@ -50,3 +54,14 @@ def test_a_product_that_started_meanwhile_keeps_its_server(home: Path) -> None:
 
     assert was_running
     assert not is_in_use(Home(home))
+
+
+async def test_a_server_killed_this_moment_is_started_again(home: Path) -> None:
+    cluster = Home(home).postgres
+    EmbeddedPostgres(cluster).start()
+    os.kill(int((cluster / "postmaster.pid").read_text().split("\n", 1)[0]), signal.SIGKILL)
+
+    connection = await asyncpg.connect(await asyncio.to_thread(EmbeddedPostgres(cluster).start))
+
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
