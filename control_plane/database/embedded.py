@@ -58,16 +58,24 @@ class EmbeddedPostgres:
     def _postmaster(self) -> str | None:
         """Return the status of the server's first process; None when there is none."""
         try:
-            first = psutil.Process(int((self._data / "postmaster.pid").read_text().split("\n", 1)[0]))
+            first = psutil.Process(self._pid())
             return str(first.status()) if first.name() == "postgres" else None
         except (OSError, ValueError, psutil.Error):
             return None
 
     def _await_burial(self) -> None:
-        """Wait until a killed server has left the process table: until then it passes for a running one."""
+        """Wait until a killed server has left the process table: until then it passes for a running one.
+
+        In a container, where we are the first process, burying it is up to us.
+        """
         end = monotonic() + _BURIAL_S
         while self._postmaster() == psutil.STATUS_ZOMBIE and monotonic() < end:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._pid(), os.WNOHANG)
             sleep(0.05)
+
+    def _pid(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def stop(self) -> None:
         """Stop the server, also one whose start was interrupted; what was committed is on disk already."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ import pytest
 from control_plane.cli.connection import database
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.home import Home, HomeLock, is_in_use
+
+CHILD_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER of prctl(2): orphans become our children."""
 
 
 @pytest.fixture
@@ -56,6 +60,14 @@ def test_a_product_that_started_meanwhile_keeps_its_server(home: Path) -> None:
     assert not is_in_use(Home(home))
 
 
+@pytest.fixture(params=[0, 1], ids=["somebody else buries", "we bury, as the first process of a container"])
+def burial(request: pytest.FixtureRequest) -> Iterator[None]:
+    ctypes.CDLL(None).prctl(CHILD_SUBREAPER, request.param, 0, 0, 0)
+    yield
+    ctypes.CDLL(None).prctl(CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+@pytest.mark.usefixtures("burial")
 async def test_a_server_killed_this_moment_is_started_again(home: Path) -> None:
     cluster = Home(home).postgres
     EmbeddedPostgres(cluster).start()
