@@ -41,7 +41,8 @@ async def test_a_copy_that_is_behind_exits_3_and_is_told_apart(rig: Rig, tmp_pat
 
     report = json.loads(result.stdout)
     [copy] = report["copies"]
-    assert (result.exit_code, report["verdict"], copy["verdict"], copy["behind"]) == (3, "good", "unproven", True)
+    assert (result.exit_code, report["exit_code"], report["verdict"]) == (3, 3, "unproven")
+    assert (copy["verdict"], copy["behind"], report["stale"]) == ("unproven", True, False)
 
 
 async def test_a_damaged_copy_exits_4_though_postgresql_is_good(rig: Rig, tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ async def test_a_damaged_copy_exits_4_though_postgresql_is_good(rig: Rig, tmp_pa
     result = await run(rig, tmp_path, "verify", "--stores", "tiles,postgres", "--json")
 
     report = json.loads(result.stdout)
-    assert (result.exit_code, report["verdict"]) == (4, "good")
+    assert (result.exit_code, report["verdict"], report["findings"]) == (4, "tampered", [])
     assert {found["kind"] for found in report["copies"][0]["findings"]} == {"copy_mismatch"}
 
 

@@ -17,6 +17,7 @@ from audit_ledger.domain.tlog_policy import Policy
 from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service.anchors import Witnesses
 from audit_ledger.service.bundle_audit import BundleAuditor, BundleReport
+from audit_ledger.service.mirror_port import Copy
 from audit_ledger.service.verifier import Evidence, SealedKeys, Verifier
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
@@ -24,6 +25,7 @@ from audit_ledger.store.subject_keys import SubjectKeys
 from control_plane.cli.ledger.desk import Desk
 from control_plane.config import Settings
 from shared_kernel.clock import SystemClock
+from shared_kernel.errors import GridwardenError
 
 Progress = Callable[[int, int], None]
 PAGE_ROWS = 4_096
@@ -43,22 +45,25 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class CopyOutcome:
-    """What was found of one copy."""
+    """What was found of one copy, or the reason why nothing could be."""
 
     name: str
-    size: int
-    is_behind: bool
-    findings: tuple[Finding, ...]
+    size: int = 0
+    is_behind: bool = False
+    findings: tuple[Finding, ...] = ()
+    reason: str | None = None
 
     @property
     def verdict(self) -> Verdict:
         """The exit code."""
+        if self.reason is not None:
+            return Verdict.CANNOT_CHECK
         return Verdict.TAMPERED if self.findings else Verdict.UNPROVEN if self.is_behind else Verdict.GOOD
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""
         return {"name": self.name, "verdict": self.verdict.name.lower(), "size": self.size, "behind": self.is_behind,
-                "findings": [found.to_json() for found in self.findings]}
+                "findings": [found.to_json() for found in self.findings], "reason": self.reason}
 
 
 async def verified(desk: Desk, brought: Brought, since: int, progress: Progress | None) -> Report:
@@ -80,26 +85,37 @@ async def verified(desk: Desk, brought: Brought, since: int, progress: Progress 
 async def verified_copies(
     desk: Desk, settings: Settings, names: Sequence[str], progress: Progress,
 ) -> list[CopyOutcome]:
-    """Rehash the copies named, up to the newest checkpoint that the ledger's key signed."""
-    from audit_ledger.domain.copies import UnknownCopyError
-    from audit_ledger.service.mirror_check import verify_copy
-    from audit_ledger.service.mirror_source import ProvenEntries
+    """Rehash the copies named, up to the newest checkpoint that the ledger's key signed.
+
+    A copy that cannot be checked says why: it must not hide what was found elsewhere.
+    """
     from control_plane.wiring.copies import copies_of
 
-    if desk.key is None:
-        raise UncheckableError("there is no verifier key: nothing a copy holds can be checked")
-    checkpoint = (await ProvenEntries(desk.reader, desk.key).checkpoint())[1]
     copies = {copy.name: copy for copy in copies_of(desk.reader.stream, desk.home, settings)}
     try:
         found = []
         for name in names:
-            if name not in copies:
-                raise UnknownCopyError(name, [POSTGRES, *copies])
-            report = await verify_copy(copies[name], checkpoint, desk.key, progress=progress)
-            found.append(CopyOutcome(name, report.size, report.is_behind, report.findings))
+            try:
+                found.append(await _verified_copy(desk, copies, name, progress))
+            except GridwardenError as cause:
+                found.append(CopyOutcome(name, reason=cause.detail))
         return found
     finally:
         await asyncio.gather(*(copy.close() for copy in copies.values()))
+
+
+async def _verified_copy(desk: Desk, copies: Mapping[str, Copy], name: str, progress: Progress) -> CopyOutcome:
+    from audit_ledger.domain.copies import UnknownCopyError
+    from audit_ledger.service.mirror_check import verify_copy
+    from audit_ledger.service.mirror_source import ProvenEntries
+
+    if name not in copies:
+        raise UnknownCopyError(name, [POSTGRES, *copies])
+    if desk.key is None:
+        raise UncheckableError("there is no verifier key: nothing a copy holds can be checked")
+    checkpoint = (await ProvenEntries(desk.reader, desk.key).checkpoint())[1]
+    report = await verify_copy(copies[name], checkpoint, desk.key, progress=progress)
+    return CopyOutcome(name, report.size, report.is_behind, report.findings)
 
 
 def verified_bundle(file: Path, policy: Policy | None, progress: Progress) -> BundleReport:

@@ -5,7 +5,7 @@ never read as markup.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import orjson
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from audit_ledger.domain.finding import Finding, Mode, Report, Verdict
+from control_plane.cli.ledger.auditing import CopyOutcome
 from shared_kernel.errors import GridwardenError
 
 
@@ -32,6 +33,7 @@ def cannot_check(cause: GridwardenError, *, as_json: bool) -> NoReturn:
     raise typer.Exit(int(Verdict.CANNOT_CHECK)) from cause
 
 
+_WEIGHTS = (Verdict.GOOD, Verdict.UNPROVEN, Verdict.CANNOT_CHECK, Verdict.TAMPERED)
 _SENTENCES = {
     Verdict.GOOD: ("green", "good: every entry is the one that was sealed"),
     Verdict.UNPROVEN: ("yellow", "good inside the database, but not held by a recent checkpoint outside it"),
@@ -56,6 +58,20 @@ def tell(report: Report) -> None:
     if report.mode is not Mode.UNANCHORED:
         console.print(f"entries below {report.holds_to} are proven by a signed checkpoint; "
                       f"{report.anchored_size} are covered outside the database", soft_wrap=True)
+
+
+def tell_copy(copy: CopyOutcome) -> None:
+    """Print what was found of a copy."""
+    if copy.reason is not None:
+        typer.echo(f"copy {copy.name}: cannot check: {visible(copy.reason)}")
+        return
+    typer.echo(f"copy {copy.name}: {copy.size} entries rehashed{', behind the ledger' if copy.is_behind else ''}")
+    verdict_of(Verdict.TAMPERED if copy.findings else Verdict.GOOD, copy.findings)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return what the exit code says of several stores: damage found in one outweighs that another does not answer."""
+    return max(verdicts, key=_WEIGHTS.index)
 
 
 def verdict_of(verdict: Verdict, findings: Sequence[Finding]) -> None:

@@ -7,7 +7,7 @@ import orjson
 import typer
 
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.finding import Report
+from audit_ledger.domain.finding import Report, Verdict
 from audit_ledger.domain.policy_file import read_policy
 from audit_ledger.domain.receipts import read_receipts
 from audit_ledger.domain.tlog_policy import Policy
@@ -23,7 +23,7 @@ from control_plane.cli.ledger.auditing import (
     verified_copies,
 )
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
-from control_plane.cli.ledger.telling import cannot_check, tell, verdict_of, visible
+from control_plane.cli.ledger.telling import cannot_check, tell, tell_copy, verdict_of, visible, worst
 from control_plane.config import load_settings
 from shared_kernel.errors import GridwardenError
 
@@ -71,8 +71,9 @@ def verify(  # noqa: PLR0913 - one keyword an option
             report, copies = _stores(_names(stores), brought, since, progress, (home, url))
         except GridwardenError as cause:
             cannot_check(cause, as_json=as_json)
-    _tell(report, copies, as_json=as_json)
-    raise typer.Exit(max(int(each.verdict) for each in (report, *copies) if each is not None))
+    verdict = worst(each.verdict for each in (report, *copies) if each is not None)
+    _tell(report, copies, verdict, as_json=as_json)
+    raise typer.Exit(int(verdict))
 
 
 def _bundle(file: Path, policy: Policy | None, progress: Progress, *, as_json: bool) -> int:
@@ -109,13 +110,13 @@ def _stores(
     return at_desk(home, url, work, key=only_log(brought.policy))
 
 
-def _tell(report: Report | None, copies: list[CopyOutcome], *, as_json: bool) -> None:
+def _tell(report: Report | None, copies: list[CopyOutcome], verdict: Verdict, *, as_json: bool) -> None:
     if as_json:
         document = report.to_json() if report else {}
+        document |= {"verdict": verdict.name.lower(), "exit_code": int(verdict)}
         typer.echo(orjson.dumps(document | ({"copies": [each.to_json() for each in copies]} if copies else {})))
         return
     if report is not None:
         tell(report)
     for each in copies:
-        typer.echo(f"copy {each.name}: {each.size} entries rehashed{', behind the ledger' if each.is_behind else ''}")
-        verdict_of(each.verdict, each.findings)
+        tell_copy(each)
