@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 """Called with (entries written, entries in all)."""
 
 _PAGE_ROWS = 512
-_PACKED_ENTRIES, _PACKED_SINGLES = 50_000, 1_000
+_PACKED_ENTRIES, _PACKED_SINGLES, _PACKED_BYTES = 50_000, 1_000, 64 * 1024 * 1024
 _COSIGNED = 100
 """The newest cosigned checkpoints looked at."""
 
@@ -72,13 +72,16 @@ class Exporter:
         return manifest
 
     async def packed(self, request: Request) -> bytes:
-        """Return a bundle as bytes; TooLargeError beyond 50,000 entries, which are for the command line."""
+        """Return a bundle as bytes; TooLargeError beyond 50,000 entries or 64 MiB, which are for the command line."""
         span = await self._span(request, await self._newest())
         if span.end - span.start > _PACKED_ENTRIES or len(request.singles) > _PACKED_SINGLES:
             raise TooLargeError(f"a bundle over HTTP has at most {_PACKED_ENTRIES} entries: name a range, or use "
                                 "`gridwarden ledger export`")
         with scratch_file() as path:
             await self.export(path, request)
+            if path.stat().st_size > _PACKED_BYTES:
+                raise TooLargeError(f"a bundle over HTTP has at most {_PACKED_BYTES // 1_048_576} MiB: name a smaller "
+                                    "range, or use `gridwarden ledger export`")
             return await asyncio.to_thread(path.read_bytes)
 
     async def _newest(self) -> int:
