@@ -101,7 +101,8 @@ def _show(metrics: list[dict[str, object]]) -> None:
         shown = [f"{float(value):,.3g}" if abs(float(value)) < 100 else f"{float(value):,.0f}" for value in row]  # type: ignore[arg-type]
         table.add_row(str(metric["name"]), shown[0], str(metric["unit"]), *shown[1:], str(metric["goal"]),
                       str(metric["peer"]))
-    Console().print(table)
+    console = Console()
+    Console(width=console.width if console.is_terminal else 200).print(table)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,12 @@ class Witnessing:
         return WitnessingStatus(tuple(peer.status() for peer in self._peers), self._quorum_size, self._late_s(),
                                 self._is_late)
 
+    async def behind(self, size: int) -> list[str]:
+        """Return the witnesses whose last word is about fewer entries: pruned below it, they get no more proofs."""
+        words = await self._kept.last_words()
+        heard = ((peer.known.name, words.get(_identity(peer.known.key))) for peer in self._peers)
+        return [name for name, word in heard if word is not None and word.size < size]
+
     async def run(self) -> None:
         """Ask for ever."""
         async with self._client:

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from audit_ledger.adapters.witness_client import WitnessClient
+from audit_ledger.adapters.witness_notes import CosignedFile
 from audit_ledger.domain.checkpoint import Checkpoint
 from audit_ledger.domain.cosignature import Cosigner
 from audit_ledger.domain.merkle import root_of
 from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.policy_file import read_policy
+from audit_ledger.domain.tlog_policy import KnownLog, KnownWitness, Policy
 from audit_ledger.domain.witnessing import AddCheckpoint
+from audit_ledger.service.witnessing import Witnessing
+from audit_ledger.store.cosignatures import Cosignatures
 from tests.audit_ledger.rig import Rig
 from tests.audit_ledger.street import Street, all_at, followed, kept
 from tests.audit_ledger.toy_log import ToyLog, leaves
@@ -283,3 +288,16 @@ async def test_a_witness_without_url_is_named_and_never_asked(street: Street) ->
         await here.published(5)
 
         await here.until(lambda status: status.witnesses[0].error == "the policy names no URL for it")
+
+
+async def test_a_witness_that_lags_is_named_before_a_prune_takes_its_proofs(rig: Rig) -> None:
+    kept = Cosignatures(rig.writer_pool, rig.reader_pool, rig.signer.name)
+    known = KnownWitness("w1", Cosigner(NoteSigner("witness.example/w1", bytes(range(32)))).verifier)
+    policy = Policy((KnownLog(rig.signer.verifier),), (known,), (), "w1")
+    witnessing = Witnessing(
+        rig.ledger(), key=rig.signer.verifier, policy=policy, client=WitnessClient(), kept=kept,
+        file=CosignedFile(rig.folder._history.parent), clock=rig.clock)
+    unheard = await witnessing.behind(512)
+    await kept.keep(300, f"{known.key.name}+{known.key.key_id.hex()}", 1, "line\n")
+
+    assert (unheard, await witnessing.behind(512), await witnessing.behind(256)) == ([], ["w1"], [])
