@@ -16,10 +16,10 @@ import psutil
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.domain.columns import columns_of
+from audit_ledger.service.audit.verifier import Evidence, Verifier
+from audit_ledger.service.audit.walking import Team
 from audit_ledger.service.batch import Batch, Pending
 from audit_ledger.service.prover import Prover
-from audit_ledger.service.verifier import Evidence, Verifier
-from audit_ledger.service.walking import Team
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from benchmarks.metric import Metric

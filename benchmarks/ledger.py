@@ -16,16 +16,16 @@ from typing import Any
 import asyncpg
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import Columns, columns_of
 from audit_ledger.domain.merkle import Frontier, Span, inclusion_spans, leaf_hash, root_of
-from audit_ledger.domain.note import NoteSigner
 from audit_ledger.domain.proofs import proves_inclusion
+from audit_ledger.service.audit.verifier import Evidence, Verifier
+from audit_ledger.service.audit.walking import Team
 from audit_ledger.service.batch import Batch, Pending
 from audit_ledger.service.prover import Prover
 from audit_ledger.service.sequencer import Sequencer
-from audit_ledger.service.verifier import Evidence, Verifier
-from audit_ledger.service.walking import Team
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import ENTRY_COLUMNS, LedgerWriter
 from benchmarks import large_ledger

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from audit_ledger.adapters.tile_folder import TileFolder
 from audit_ledger.service import Ledger
-from audit_ledger.service.erasure import Erasure
-from audit_ledger.service.export import Exporter
-from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.timestamping import Timestamping
-from audit_ledger.service.witnessing import Witnessing
+from audit_ledger.service.archive.export import Exporter
+from audit_ledger.service.copies.mirror import Mirror
+from audit_ledger.service.privacy.erasure import Erasure
+from audit_ledger.service.witness.timestamping import Timestamping
+from audit_ledger.service.witness.witnessing import Witnessing
 from governance.service import Catalog, Governor, Lineage
 from grid_services.service import Analytics, Bus, Ingestion, Processing
 from grid_services.service.forecasting import Forecasting

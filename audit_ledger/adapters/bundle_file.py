@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from audit_ledger.adapters.durable_file import fsync_folder
-from audit_ledger.domain.bundle import (
+from audit_ledger.domain.archive.bundle import (
     CHUNK,
     MANIFEST,
     MAX_MEMBER,

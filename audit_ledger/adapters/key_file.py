@@ -1,6 +1,6 @@
 """Signs with the key of a file: the embedded default."""
 
-from audit_ledger.domain.note import NoteSigner, VerifierKey
+from audit_ledger.domain.c2sp.note import NoteSigner, VerifierKey
 
 
 class FileSigner:

@@ -18,10 +18,10 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from audit_ledger.adapters.durable_file import put_durably
-from audit_ledger.domain.checkpoint import read_unverified
-from audit_ledger.domain.ed25519 import KEY_BYTES
+from audit_ledger.domain.c2sp.checkpoint import read_unverified
+from audit_ledger.domain.c2sp.ed25519 import KEY_BYTES
+from audit_ledger.domain.c2sp.note import NoteSigner, VerifierKey
 from audit_ledger.domain.errors import MalformedNoteError
-from audit_ledger.domain.note import NoteSigner, VerifierKey
 from shared_kernel.errors import UnavailableError
 
 _LOCK_PATIENCE_S = 1.0

@@ -17,8 +17,7 @@ from bson.errors import InvalidDocument
 from pymongo import AsyncMongoClient, WriteConcern
 from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, PyMongoError
 
-from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.copies import (
+from audit_ledger.domain.archive.copies import (
     NOWHERE,
     PAST_ALL,
     CopiedEntry,
@@ -28,10 +27,11 @@ from audit_ledger.domain.copies import (
     Divergence,
     Divergences,
 )
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.tiles import TILE_WIDTH
 from audit_ledger.domain.entry import leaf_data_of
 from audit_ledger.domain.head import Entry
 from audit_ledger.domain.merkle import Subtree
-from audit_ledger.domain.tiles import TILE_WIDTH
 
 Document = Mapping[str, Any]
 _DUPLICATE_KEY = 11_000

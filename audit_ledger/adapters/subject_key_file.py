@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from audit_ledger.adapters.durable_file import fsync_folder
-from audit_ledger.domain.sealing import KEY_BYTES, KeyEncryptionKey
+from audit_ledger.domain.privacy.sealing import KEY_BYTES, KeyEncryptionKey
 from shared_kernel.errors import GridwardenError
 
 NAME = "subjects.key"

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from audit_ledger.adapters.durable_file import fsync_folder
-from audit_ledger.domain.note import MAX_NOTE_BYTES
-from audit_ledger.domain.tiles import MAX_BYTES, TILE_WIDTH, MalformedTileError, Tile, narrowed
+from audit_ledger.domain.c2sp.note import MAX_NOTE_BYTES
+from audit_ledger.domain.c2sp.tiles import MAX_BYTES, TILE_WIDTH, MalformedTileError, Tile, narrowed
 
 _NEW = ".new"
 _NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}

@@ -16,13 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from audit_ledger.adapters.tile_files import TileFiles
-from audit_ledger.domain.checkpoint import Checkpoint, read_unverified
-from audit_ledger.domain.copies import CopiedEntry, CopyDivergedError, CopyDownError, Difference, Divergence
-from audit_ledger.domain.entry import leaf_data_of
-from audit_ledger.domain.errors import MalformedNoteError
-from audit_ledger.domain.head import Entry
-from audit_ledger.domain.merkle import TILE_HEIGHT, Subtree, leaf_hash, perfect_root
-from audit_ledger.domain.tiles import (
+from audit_ledger.domain.archive.copies import CopiedEntry, CopyDivergedError, CopyDownError, Difference, Divergence
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint, read_unverified
+from audit_ledger.domain.c2sp.tiles import (
     ENTRIES,
     HASH_BYTES,
     TILE_WIDTH,
@@ -35,6 +31,10 @@ from audit_ledger.domain.tiles import (
     split_entries,
     split_hashes,
 )
+from audit_ledger.domain.entry import leaf_data_of
+from audit_ledger.domain.errors import MalformedNoteError
+from audit_ledger.domain.head import Entry
+from audit_ledger.domain.merkle import TILE_HEIGHT, Subtree, leaf_hash, perfect_root
 
 _Answer = TypeVar("_Answer")
 _NO_NOTES: tuple[tuple[int, bytes], ...] = ()

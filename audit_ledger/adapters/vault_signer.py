@@ -16,9 +16,9 @@ import hvac
 from hvac.exceptions import InvalidPath, VaultError
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
-from audit_ledger.domain.ed25519 import public_key
+from audit_ledger.domain.c2sp.ed25519 import public_key
+from audit_ledger.domain.c2sp.note import ED25519, VerifierKey, signature_line, strict_base64
 from audit_ledger.domain.errors import MalformedNoteError
-from audit_ledger.domain.note import ED25519, VerifierKey, signature_line, strict_base64
 from shared_kernel.errors import UnavailableError
 
 TIMEOUT_S = 5

@@ -5,9 +5,9 @@ from typing import Self
 
 import aiohttp
 
-from audit_ledger.domain.checkpoint import plain_decimal
+from audit_ledger.domain.c2sp.add_checkpoint import AddCheckpoint, OutdatedSizeError
+from audit_ledger.domain.c2sp.checkpoint import plain_decimal
 from audit_ledger.domain.errors import MalformedNoteError
-from audit_ledger.domain.witnessing import AddCheckpoint, OutdatedSizeError
 from shared_kernel.errors import UnavailableError
 
 MAX_ANSWER_BYTES = 65_536

@@ -16,10 +16,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from audit_ledger.adapters.durable_file import replace_durably
-from audit_ledger.domain.cosignature import Cosigner
-from audit_ledger.domain.ed25519 import KEY_BYTES
+from audit_ledger.domain.c2sp.cosignature import Cosigner
+from audit_ledger.domain.c2sp.ed25519 import KEY_BYTES
+from audit_ledger.domain.c2sp.note import NoteSigner, is_key_name
 from audit_ledger.domain.errors import MalformedNoteError
-from audit_ledger.domain.note import NoteSigner, is_key_name
 from shared_kernel.errors import UnavailableError
 
 _PATIENCE_S = 5.0

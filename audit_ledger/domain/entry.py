@@ -17,7 +17,7 @@ from struct import Struct
 
 import numpy as np
 
-from audit_ledger.domain.page import Page
+from audit_ledger.domain.audit.page import Page
 
 VERSION, VERSION_BY_DIGEST = 1, 2
 GENESIS = bytes(32)

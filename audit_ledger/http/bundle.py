@@ -4,8 +4,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from audit_ledger.domain.checkpoint import plain_decimal
-from audit_ledger.service.export import Exporter, Request
+from audit_ledger.domain.c2sp.checkpoint import plain_decimal
+from audit_ledger.service.archive.export import Exporter, Request
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import InvalidInputError
 

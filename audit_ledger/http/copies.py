@@ -6,9 +6,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audit_ledger.domain.copies import UnknownCopyError
-from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.mirror_repair import repair
+from audit_ledger.domain.archive.copies import UnknownCopyError
+from audit_ledger.service.copies.mirror import Mirror
+from audit_ledger.service.copies.repair import repair
 from shared_kernel.clock import Clock
 from shared_kernel.context import context_of
 from shared_kernel.endpoint import Endpoint

@@ -10,10 +10,10 @@ from audit_ledger.adapters.tile_folder import TileFolder
 from audit_ledger.http import bundle, copies, erasures, routes, tile_log, witnesses
 from audit_ledger.http.openapi import described
 from audit_ledger.service import Ledger
-from audit_ledger.service.erasure import Erasure
-from audit_ledger.service.export import Exporter
-from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.witnessing import Witnessing
+from audit_ledger.service.archive.export import Exporter
+from audit_ledger.service.copies.mirror import Mirror
+from audit_ledger.service.privacy.erasure import Erasure
+from audit_ledger.service.witness.witnessing import Witnessing
 from shared_kernel.clock import Clock
 from shared_kernel.endpoint import Endpoint
 

@@ -7,8 +7,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audit_ledger.domain.erasures import told_in
-from audit_ledger.service.erasure import Erasure
+from audit_ledger.domain.privacy.erasures import told_in
+from audit_ledger.service.privacy.erasure import Erasure
 from shared_kernel.clock import to_iso
 from shared_kernel.context import context_of
 from shared_kernel.endpoint import Endpoint

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from audit_ledger.domain.finding import Kind, Mode, Verdict
+from audit_ledger.domain.audit.finding import Kind, Mode, Verdict
+from audit_ledger.service.copies.status import State
 from audit_ledger.service.intake import ACTION
-from audit_ledger.service.mirror_status import State
 from shared_kernel.endpoint import Endpoint
 
 Operation = Mapping[str, Any]

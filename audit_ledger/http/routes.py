@@ -12,7 +12,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from audit_ledger.domain.finding import Report
+from audit_ledger.domain.audit.finding import Report
 from audit_ledger.domain.head import Entry
 from audit_ledger.http import appending
 from audit_ledger.http.numbers import decimal, number

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.domain.tiles import ENTRIES, MalformedTileError, Tile
+from audit_ledger.domain.c2sp.tiles import ENTRIES, MalformedTileError, Tile
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import NotFoundError
 

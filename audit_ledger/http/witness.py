@@ -12,15 +12,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from audit_ledger.domain.errors import MalformedNoteError
-from audit_ledger.domain.witnessing import (
+from audit_ledger.domain.c2sp.add_checkpoint import (
     MAX_REQUEST_BYTES,
     InconsistentTreeError,
     OutdatedSizeError,
     TwoTreesError,
 )
+from audit_ledger.domain.errors import MalformedNoteError
 from audit_ledger.service import metrics
-from audit_ledger.service.witness import UnknownOriginError, UnsignedCheckpointError, Witness
+from audit_ledger.service.witness.witness import UnknownOriginError, UnsignedCheckpointError, Witness
 from shared_kernel.errors import GridwardenError, TooLargeError, UnavailableError
 
 _STATUS: Mapping[type[GridwardenError], int] = {

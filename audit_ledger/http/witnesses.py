@@ -6,8 +6,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audit_ledger.service.witness_peer import WitnessStatus
-from audit_ledger.service.witnessing import Witnessing
+from audit_ledger.service.witness.peer import WitnessStatus
+from audit_ledger.service.witness.witnessing import Witnessing
 from shared_kernel.clock import to_iso
 from shared_kernel.endpoint import Endpoint
 

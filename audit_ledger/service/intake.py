@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from audit_ledger.domain.canonical import payload_of
-from audit_ledger.domain.personal import shares_of, without
+from audit_ledger.domain.privacy.personal import shares_of, without
 from audit_ledger.service.ledger import Ledger
 from shared_kernel.clock import Clock, to_iso
 from shared_kernel.context import RequestContext

@@ -9,23 +9,23 @@ import orjson
 import structlog
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.audit.finding import Report, Verdict
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint, open_checkpoint
+from audit_ledger.domain.c2sp.tlog_proof import TlogProof
 from audit_ledger.domain.canonical import payload_of
-from audit_ledger.domain.checkpoint import Checkpoint, open_checkpoint
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.errors import ForeignLedgerError, ForkedLedgerError
-from audit_ledger.domain.finding import Report, Verdict
 from audit_ledger.domain.head import Entry, Head
 from audit_ledger.domain.merkle import TILE_SIZE, Frontier, Span, Subtree, subtrees_of
-from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service import life_signs, metrics
+from audit_ledger.service.audit.verifier import Evidence, Verifier
+from audit_ledger.service.audit.walking import Progress
 from audit_ledger.service.heartbeat import Heartbeat
 from audit_ledger.service.ports import Signer
+from audit_ledger.service.privacy.sealing import FieldSealer
 from audit_ledger.service.prover import InclusionProof, Prover
 from audit_ledger.service.publisher import Publisher
-from audit_ledger.service.sealing import FieldSealer
 from audit_ledger.service.sequencer import Sequencer
-from audit_ledger.service.verifier import Evidence, Verifier
-from audit_ledger.service.walking import Progress
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from shared_kernel.clock import Clock

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from audit_ledger.domain.note import VerifierKey
+from audit_ledger.domain.c2sp.note import VerifierKey
 
 
 class Signer(Protocol):

@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
 from audit_ledger.domain.canonical import payload_of
-from audit_ledger.domain.checkpoint import Checkpoint
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.service import metrics
 from audit_ledger.service.ports import Signer

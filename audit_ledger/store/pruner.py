@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from audit_ledger.domain.retention import PruneMark, refuse_pruned
+from audit_ledger.domain.archive.retention import PruneMark, refuse_pruned
 from audit_ledger.store.faults import driver_errors
 
 _BATCH = 10_000

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 import asyncpg
 
-from audit_ledger.domain.segment import SegmentWalk
-from audit_ledger.domain.walk import Segment
+from audit_ledger.domain.audit.segment import SegmentWalk
+from audit_ledger.domain.audit.walk import Segment
 from audit_ledger.store.faults import DRIVER_ERRORS
 from audit_ledger.store.snapshot import Snapshot
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import structlog
 
-from audit_ledger.domain.walk import Segment
+from audit_ledger.domain.audit.walk import Segment
 from audit_ledger.store.faults import DRIVER_ERRORS
 from audit_ledger.store.segment_worker import ENDS, LENGTH, SegmentWorker, Source, answered, asked, command
 

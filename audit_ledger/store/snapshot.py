@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+from audit_ledger.domain.audit.page import Page, Row
 from audit_ledger.domain.columns import Columns
 from audit_ledger.domain.head import Head
-from audit_ledger.domain.page import Page, Row
 
 LAST_POSITION = 2**63 - 1
 

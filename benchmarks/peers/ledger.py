@@ -14,8 +14,8 @@ from time import perf_counter
 
 from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.canonical import payload_of
-from audit_ledger.domain.note import NoteSigner
 from audit_ledger.service import Ledger
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter

@@ -1,7 +1,7 @@
 """The ledger's copies as the settings name them: always a tile log in the home, a MongoDB if there is one."""
 
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.service.mirror_port import Copy
+from audit_ledger.service.copies.port import Copy
 from control_plane.config import Settings
 from control_plane.home import Home
 

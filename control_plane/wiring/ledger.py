@@ -11,17 +11,17 @@ from audit_ledger.adapters.timestamping import TimestampAuthority, trusted_roots
 from audit_ledger.adapters.vault_signer import VaultSigner
 from audit_ledger.adapters.witness_client import WitnessClient
 from audit_ledger.adapters.witness_notes import CosignedFile
-from audit_ledger.domain.policy_file import read_policy
+from audit_ledger.domain.c2sp.policy_file import read_policy
 from audit_ledger.service import Ledger
-from audit_ledger.service.anchors import Witnesses
-from audit_ledger.service.erasure import Erasure
-from audit_ledger.service.export import Exporter
-from audit_ledger.service.mirror import Mirror
+from audit_ledger.service.archive.export import Exporter
+from audit_ledger.service.audit.anchors import Witnesses
+from audit_ledger.service.audit.verifier import Evidence, SealedKeys
+from audit_ledger.service.copies.mirror import Mirror
 from audit_ledger.service.ports import Signer
-from audit_ledger.service.sealing import FieldSealer
-from audit_ledger.service.timestamping import Timestamping
-from audit_ledger.service.verifier import Evidence, SealedKeys
-from audit_ledger.service.witnessing import Witnessing
+from audit_ledger.service.privacy.erasure import Erasure
+from audit_ledger.service.privacy.sealing import FieldSealer
+from audit_ledger.service.witness.timestamping import Timestamping
+from audit_ledger.service.witness.witnessing import Witnessing
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
 from audit_ledger.store.reader import LedgerReader

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from audit_ledger.service.mirror_status import State
+from audit_ledger.service.copies.status import State
 from control_plane.parts import Audited
 
 log = structlog.get_logger()

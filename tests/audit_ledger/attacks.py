@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from audit_ledger.domain.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.entry import hasher
 from audit_ledger.domain.merkle import root_of
-from audit_ledger.domain.note import NoteSigner
 from tests.audit_ledger.rig import Rig
 
 Plant = Callable[[Rig], Awaitable[None]]

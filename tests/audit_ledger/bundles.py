@@ -11,10 +11,10 @@ from typing import Any
 
 from audit_ledger.adapters.bundle_file import BundleFile, verifier_source
 from audit_ledger.adapters.offline_verifier import verified
-from audit_ledger.domain.bundle import NoBundleError
-from audit_ledger.domain.policy_file import read_policy
-from audit_ledger.service.bundle_audit import BundleAuditor
-from audit_ledger.service.export import Exporter, Request
+from audit_ledger.domain.archive.bundle import NoBundleError
+from audit_ledger.domain.c2sp.policy_file import read_policy
+from audit_ledger.service.archive.export import Exporter, Request
+from audit_ledger.service.audit.bundle_audit import BundleAuditor
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
 from tests.audit_ledger.rig import Rig

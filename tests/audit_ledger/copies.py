@@ -9,13 +9,13 @@ from typing import Any
 
 from audit_ledger.adapters.mongo_mirror import MongoMirror
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.note import NoteSigner
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.service import Ledger
-from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.mirror_check import CopyReport, verify_copy
-from audit_ledger.service.mirror_port import Copy
-from audit_ledger.service.mirror_status import State
+from audit_ledger.service.copies.check import CopyReport, verify_copy
+from audit_ledger.service.copies.mirror import Mirror
+from audit_ledger.service.copies.port import Copy
+from audit_ledger.service.copies.status import State
 from tests.audit_ledger.rig import Rig
 
 BIG = "x" * 60_000

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from audit_ledger.adapters.mongo_mirror import MongoMirror
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.domain.checkpoint import Checkpoint, read_unverified
-from audit_ledger.domain.note import VerifierKey
-from audit_ledger.service.mirror import Mirror
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint, read_unverified
+from audit_ledger.domain.c2sp.note import VerifierKey
+from audit_ledger.service.copies.mirror import Mirror
 from audit_ledger.store.reader import LedgerReader
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_READER

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.service import Ledger
-from audit_ledger.service.retention import Retention
+from audit_ledger.service.archive.retention import Retention
 from audit_ledger.store.pruner import LedgerPruner, Prunes
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter

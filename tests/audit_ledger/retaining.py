@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from audit_ledger.service import Ledger
-from audit_ledger.service.retention import Retention
+from audit_ledger.service.archive.retention import Retention
 from audit_ledger.store.pruner import LedgerPruner, Prunes
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_PRUNER

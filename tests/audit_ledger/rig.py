@@ -11,10 +11,10 @@ import asyncpg
 
 from audit_ledger.adapters.key_file import FileSigner
 from audit_ledger.adapters.ledger_folder import LedgerFolder
-from audit_ledger.domain.finding import Report
-from audit_ledger.domain.note import NoteSigner
+from audit_ledger.domain.audit.finding import Report
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.service import Ledger
-from audit_ledger.service.verifier import Evidence, Verifier
+from audit_ledger.service.audit.verifier import Evidence, Verifier
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from control_plane.database.pools import open_pool

@@ -5,14 +5,14 @@ from typing import Any
 
 import asyncpg
 
+from audit_ledger.domain.audit.finding import Findings
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import columns_of
-from audit_ledger.domain.finding import Findings
-from audit_ledger.domain.sealing import KeyEncryptionKey
+from audit_ledger.domain.privacy.sealing import KeyEncryptionKey
 from audit_ledger.service import Ledger
-from audit_ledger.service.erasure import Erasure
-from audit_ledger.service.sealing import FieldSealer
-from audit_ledger.service.sealing_check import check_sealed_keys
+from audit_ledger.service.audit.sealing_check import check_sealed_keys
+from audit_ledger.service.privacy.erasure import Erasure
+from audit_ledger.service.privacy.sealing import FieldSealer
 from audit_ledger.store.subject_keys import SubjectKeys
 from shared_kernel.context import RequestContext
 from shared_kernel.events import Event, Receipt

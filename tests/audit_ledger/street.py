@@ -9,14 +9,14 @@ from typing import Any
 from audit_ledger.adapters.witness_client import WitnessClient
 from audit_ledger.adapters.witness_files import WitnessFolder
 from audit_ledger.adapters.witness_notes import CosignedFile
-from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.cosignature import Cosigner
-from audit_ledger.domain.policy_file import read_policy
-from audit_ledger.domain.tlog_policy import Policy
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.cosignature import Cosigner
+from audit_ledger.domain.c2sp.policy_file import read_policy
+from audit_ledger.domain.c2sp.tlog_policy import Policy
 from audit_ledger.http.witness import witness_app
 from audit_ledger.service import Ledger
-from audit_ledger.service.witness import Witness
-from audit_ledger.service.witnessing import Witnessing, WitnessingStatus
+from audit_ledger.service.witness.witness import Witness
+from audit_ledger.service.witness.witnessing import Witnessing, WitnessingStatus
 from audit_ledger.store.cosignatures import Cosignatures
 from control_plane.server import Listener, listen, serve
 from shared_kernel.events import Event

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from audit_ledger.domain.audit.finding import Report, Verdict
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.finding import Report, Verdict
 from tests.audit_ledger.attacks import ATTACKS, Attack, Found
 from tests.audit_ledger.documentation import attack_rows
 from tests.audit_ledger.rig import Rig, filled, kinds

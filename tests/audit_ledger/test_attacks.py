@@ -4,11 +4,11 @@
 import asyncpg
 import pytest
 
-from audit_ledger.domain.checkpoint import Checkpoint
+from audit_ledger.domain.audit.finding import Mode, Verdict
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.entry import hasher
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.finding import Mode, Verdict
-from audit_ledger.domain.note import NoteSigner
 from tests.audit_ledger.attacks import ENTRIES
 from tests.audit_ledger.rig import Rig, filled, kinds
 

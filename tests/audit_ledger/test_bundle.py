@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from audit_ledger.adapters.bundle_file import BundleWriter
-from audit_ledger.domain.cosignature import Cosigner
+from audit_ledger.domain.c2sp.cosignature import Cosigner
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.service.export import Request
+from audit_ledger.service.archive.export import Request
 from audit_ledger.store.cosignatures import Cosignatures
 from shared_kernel.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from tests.audit_ledger.bundles import Judge, exported, exporter_of, members_of, offline, policy_of

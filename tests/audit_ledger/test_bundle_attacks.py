@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from audit_ledger.adapters.offline_verifier import told, verified
-from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.cosignature import Cosigner
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.cosignature import Cosigner
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.entry import leaf_data_of
 from audit_ledger.domain.merkle import Frontier
-from audit_ledger.domain.note import NoteSigner
 from tests.audit_ledger.bundle_edits import ENTRIES, NOTE, edit, joined, on_entries, on_manifest, split
 from tests.audit_ledger.bundles import Judge, Members, exported, offline, policy_of, rewritten
 from tests.audit_ledger.rig import Rig, filled

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from audit_ledger.adapters.bundle_file import BundleWriter
-from audit_ledger.domain.bundle import CHUNK, Manifest, Record
+from audit_ledger.domain.archive.bundle import CHUNK, Manifest, Record
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.canonical import payload_of
-from audit_ledger.domain.checkpoint import Checkpoint
 from audit_ledger.domain.entry import GENESIS, leaf_data_of
 from audit_ledger.domain.merkle import Frontier
-from audit_ledger.domain.note import NoteSigner
 from shared_kernel.events import security_event
 from tests.audit_ledger.bundles import offline
 from tests.frozen_clock import FrozenClock

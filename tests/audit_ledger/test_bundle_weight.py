@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from audit_ledger.service.export import Exporter, Request
+from audit_ledger.service.archive.export import Exporter, Request
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
 from shared_kernel.errors import TooLargeError

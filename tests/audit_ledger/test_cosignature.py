@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.cosignature import Cosigner, accepted_cosignature, as_cosigner, timestamp_of
-from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
-from audit_ledger.domain.note import (
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.cosignature import Cosigner, accepted_cosignature, as_cosigner, timestamp_of
+from audit_ledger.domain.c2sp.note import (
     MAX_NOTE_BYTES,
     NoteSigner,
     VerifierKey,
@@ -20,6 +19,7 @@ from audit_ledger.domain.note import (
     split_note,
     strict_base64,
 )
+from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
 from tests.audit_ledger.toy_log import ToyLog
 
 COSIGNER = Cosigner(NoteSigner("witness.example/w1", bytes(range(1, 33))))

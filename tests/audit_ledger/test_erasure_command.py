@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from audit_ledger.adapters.subject_key_file import SubjectKeyFile
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.personal import ERASED
-from audit_ledger.service.erasure import UnknownSubjectError
+from audit_ledger.domain.privacy.personal import ERASED
+from audit_ledger.service.privacy.erasure import UnknownSubjectError
 from control_plane.cli.ledger.erase import erase
 from control_plane.cli.ledger.writing_desk import RunningProductError
 from tests.audit_ledger.rig import Rig

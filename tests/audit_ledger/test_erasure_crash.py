@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from audit_ledger.adapters.subject_key_file import SubjectKeyFile
-from audit_ledger.domain.finding import Verdict
-from audit_ledger.domain.personal import ERASED
+from audit_ledger.domain.audit.finding import Verdict
+from audit_ledger.domain.privacy.personal import ERASED
 from tests.audit_ledger.rig import Rig
 from tests.audit_ledger.sealing_rig import SealingRig
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from audit_ledger.domain.errors import LedgerDownError
-from audit_ledger.domain.personal import ERASED
+from audit_ledger.domain.privacy.personal import ERASED
 from audit_ledger.service import Ledger
-from audit_ledger.service.erasure import Erasure, UnfinishedErasureError
+from audit_ledger.service.privacy.erasure import Erasure, UnfinishedErasureError
 from audit_ledger.store.subject_keys import SubjectKeys
 from shared_kernel.events import Event, Receipt
 from tests.audit_ledger.rig import Rig

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from audit_ledger.domain.personal import ERASED
-from audit_ledger.domain.sealing import KeyEncryptionKey
+from audit_ledger.domain.privacy.personal import ERASED
+from audit_ledger.domain.privacy.sealing import KeyEncryptionKey
 from audit_ledger.http import erasures
 from shared_kernel.context import put_context
 from shared_kernel.errors import GridwardenError, InvalidInputError, NotFoundError, UnprocessableError

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audit_ledger.domain.audit.finding import Verdict
 from audit_ledger.domain.canonical import MAX_PAYLOAD, payload_of
 from audit_ledger.domain.entry import leaf_data_of, max_whole_payload
 from audit_ledger.domain.errors import RefusedEventError
-from audit_ledger.domain.finding import Verdict
 from tests.audit_ledger.rig import Rig
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30).map(lambda text: unicodedata.normalize("NFC", text))

@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 
 from audit_ledger.adapters.key_file import FileSigner
+from audit_ledger.domain.audit.finding import Verdict
 from audit_ledger.domain.errors import AnotherSequencerError, ForkedLedgerError
-from audit_ledger.domain.finding import Verdict
 from audit_ledger.service import Ledger
 from audit_ledger.store.writer import LedgerWriter
 from control_plane.database.pools import open_pool

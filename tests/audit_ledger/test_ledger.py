@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from audit_ledger.domain.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
 from audit_ledger.domain.errors import (
     AnotherSequencerError,
     ForeignLedgerError,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder, NotKeptError
-from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.note import NoteSigner
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.note import NoteSigner
 from tests.audit_ledger.rig import folder_of
 
 SIGNER = NoteSigner("gridwarden/test", bytes(range(32)))

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from audit_ledger.adapters.key_file import FileSigner
-from audit_ledger.domain.checkpoint import open_checkpoint
+from audit_ledger.domain.audit.finding import Verdict
+from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
 from audit_ledger.domain.errors import LedgerDownError
-from audit_ledger.domain.finding import Verdict
 from audit_ledger.service import Ledger
 from audit_ledger.store.writer import LedgerWriter
 from shared_kernel.errors import UnavailableError

@@ -9,9 +9,9 @@ import pytest
 
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import columns_of
+from audit_ledger.service.audit.verifier import Evidence, Verifier
 from audit_ledger.service.batch import Batch, Pending
 from audit_ledger.service.prover import Prover
-from audit_ledger.service.verifier import Evidence, Verifier
 from audit_ledger.store.writer import LedgerWriter
 from tests.audit_ledger.rig import Rig, kinds
 

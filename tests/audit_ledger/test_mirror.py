@@ -7,10 +7,10 @@ import pytest
 from bson import Int64
 
 from audit_ledger.adapters.mongo_mirror import MongoMirror
+from audit_ledger.domain.c2sp.tiles import entries_in, hashes_in
 from audit_ledger.domain.entry import leaf_data_of
 from audit_ledger.domain.merkle import leaf_hash
-from audit_ledger.domain.tiles import entries_in, hashes_in
-from audit_ledger.service.mirror_status import State
+from audit_ledger.service.copies.status import State
 from tests.audit_ledger.copies import BIG, Fleet, caught_up, is_in, until
 from tests.servers.mongo import mongo_server
 

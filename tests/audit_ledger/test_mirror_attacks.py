@@ -11,8 +11,8 @@ from bson import Int64
 from audit_ledger.domain.entry import leaf_data_of
 from audit_ledger.domain.merkle import leaf_hash
 from audit_ledger.service import Ledger
-from audit_ledger.service.mirror_port import Copy
-from audit_ledger.service.mirror_repair import repair
+from audit_ledger.service.copies.port import Copy
+from audit_ledger.service.copies.repair import repair
 from tests.audit_ledger.copies import (
     Fleet,
     copied_and_leading,

@@ -12,9 +12,9 @@ import pytest
 
 from audit_ledger.adapters.mongo_mirror import MongoMirror
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.domain.tiles import ENTRIES, Tile, tiles_of
+from audit_ledger.domain.c2sp.tiles import ENTRIES, Tile, tiles_of
 from audit_ledger.service import Ledger
-from audit_ledger.service.mirror_diff import diff
+from audit_ledger.service.copies.diff import diff
 from tests.audit_ledger.copies import Fleet, caught_up
 from tests.audit_ledger.rig import opened
 from tests.frozen_clock import FrozenClock

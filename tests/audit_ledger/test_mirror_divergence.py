@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from audit_ledger.domain.copies import Divergence
+from audit_ledger.domain.archive.copies import Divergence
+from audit_ledger.service.copies.mirror import Mirror
+from audit_ledger.service.copies.repair import repair
+from audit_ledger.service.copies.status import State
 from audit_ledger.service.ledger import readable
-from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.mirror_repair import repair
-from audit_ledger.service.mirror_status import State
 from tests.audit_ledger.copies import Fleet, caught_up, foreign_note, is_in, stream, until
 
 pytestmark = pytest.mark.mongo

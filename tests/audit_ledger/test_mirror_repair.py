@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.domain.copies import CopyDownError, Difference, Divergence, Divergences, GoneError
+from audit_ledger.domain.archive.copies import CopyDownError, Difference, Divergence, Divergences, GoneError
 from audit_ledger.domain.head import Entry
-from audit_ledger.service.mirror_diff import diff
-from audit_ledger.service.mirror_repair import ranges_of, repair
+from audit_ledger.service.copies.diff import diff
+from audit_ledger.service.copies.repair import ranges_of, repair
 from shared_kernel.errors import UnavailableError
 from tests.audit_ledger.copies import Fleet, copied_and_leading, flip, stream
 

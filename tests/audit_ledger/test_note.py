@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_ledger.domain.checkpoint import Checkpoint, open_checkpoint
-from audit_ledger.domain.ed25519 import public_key
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint, open_checkpoint
+from audit_ledger.domain.c2sp.ed25519 import public_key
+from audit_ledger.domain.c2sp.note import COSIGNATURE_V1, NoteSigner, VerifierKey, open_note
 from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
-from audit_ledger.domain.note import COSIGNATURE_V1, NoteSigner, VerifierKey, open_note
 
 SIGNER = NoteSigner("gridwarden/0a1b2c3d", bytes(range(32)))
 WHY = {

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from audit_ledger.adapters import offline_formats as offline
 from audit_ledger.adapters.bundle_file import verifier_source
-from audit_ledger.domain.bundle import is_sealed_form
+from audit_ledger.domain.archive.bundle import is_sealed_form
+from audit_ledger.domain.c2sp.note import VerifierKey
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.errors import MalformedNoteError, RefusedEventError
-from audit_ledger.domain.note import VerifierKey
 
 SMALL_ORDER = (
     "0100000000000000000000000000000000000000000000000000000000000000",

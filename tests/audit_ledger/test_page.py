@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_ledger.domain.audit.page import Page, Row
 from audit_ledger.domain.entry import hasher, page_hasher
-from audit_ledger.domain.page import Page, Row
 from tests.audit_ledger.rig import Rig
 from tests.audit_ledger.test_walk import LEDGERS, STREAM, packed, rows_of
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
-from audit_ledger.domain.retention import PrunedEntryError
+from audit_ledger.domain.archive.retention import PrunedEntryError
 from control_plane.cli.ledger import app
 from tests.audit_ledger.retaining import full
 from tests.audit_ledger.rig import Rig

@@ -6,10 +6,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from audit_ledger.domain.finding import Kind
-from audit_ledger.domain.retention import PrunedEntryError, PruneMark, mark_findings, prunable, refuse_pruned
+from audit_ledger.domain.archive.retention import PrunedEntryError, PruneMark, mark_findings, prunable, refuse_pruned
+from audit_ledger.domain.audit.finding import Kind
+from audit_ledger.service.audit.prune_check import prune_check
 from audit_ledger.service.prover import Prover
-from audit_ledger.service.prune_check import prune_check
 from audit_ledger.store.pruner import Prunes
 from tests.audit_ledger.bundles import exported
 from tests.audit_ledger.retaining import forge, full, retaining

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from audit_ledger.service.verifier import Evidence
+from audit_ledger.service.audit.verifier import Evidence
 from audit_ledger.store.pruner import Prunes
 from tests.audit_ledger.bundles import exported
 from tests.audit_ledger.retaining import full, retaining

@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from audit_ledger.domain.finding import Report, Verdict
+from audit_ledger.domain.audit.finding import Report, Verdict
 from audit_ledger.store.pruner import Prunes
 from tests.audit_ledger.attacks import ENTRIES
 from tests.audit_ledger.bundles import exported

@@ -9,14 +9,14 @@ import asyncpg
 import pytest
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
-from audit_ledger.domain.bundle import NoBundleError
-from audit_ledger.domain.cosignature import Cosigner
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.domain.policy_file import read_policy
+from audit_ledger.domain.archive.bundle import NoBundleError
+from audit_ledger.domain.archive.retention import PrunedEntryError
+from audit_ledger.domain.c2sp.cosignature import Cosigner
+from audit_ledger.domain.c2sp.note import NoteSigner
+from audit_ledger.domain.c2sp.policy_file import read_policy
 from audit_ledger.domain.proofs import proves_consistency, proves_inclusion
-from audit_ledger.domain.retention import PrunedEntryError
+from audit_ledger.service.archive.retention import PruneRefusedError
 from audit_ledger.service.prover import Prover
-from audit_ledger.service.retention import PruneRefusedError
 from audit_ledger.store.pruner import Prunes
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_PRUNER

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from audit_ledger.domain.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.tlog_proof import TlogProof
 from audit_ledger.domain.entry import hasher
 from audit_ledger.domain.merkle import folded
 from audit_ledger.domain.proofs import proves_inclusion
-from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.http.routes import endpoints
 from audit_ledger.service import Ledger
 from shared_kernel.context import RequestContext, put_context

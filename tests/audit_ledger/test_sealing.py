@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.errors import RefusedEventError
-from audit_ledger.domain.personal import ERASED, PATHS, shares_of
-from audit_ledger.domain.sealing import (
+from audit_ledger.domain.privacy.personal import ERASED, PATHS, shares_of
+from audit_ledger.domain.privacy.sealing import (
     DAMAGED,
     UNKNOWN,
     Erased,

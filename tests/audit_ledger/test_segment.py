@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_ledger.domain.audit.finding import Finding, Findings
+from audit_ledger.domain.audit.segment import SegmentWalk
+from audit_ledger.domain.audit.tree_check import Anchor, TreeCheck
+from audit_ledger.domain.audit.walk import Segment, Walk
 from audit_ledger.domain.entry import GENESIS
-from audit_ledger.domain.finding import Finding, Findings
 from audit_ledger.domain.merkle import Frontier, Subtree
-from audit_ledger.domain.segment import SegmentWalk
-from audit_ledger.domain.tree_check import Anchor, TreeCheck
-from audit_ledger.domain.walk import Segment, Walk
-from audit_ledger.service.walking import Team
+from audit_ledger.service.audit.walking import Team
 from audit_ledger.store.reader import LedgerReader
 from tests.audit_ledger.attacks import ATTACKS, ENTRIES, Attack
 from tests.audit_ledger.rig import Rig, kinds

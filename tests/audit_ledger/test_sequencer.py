@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from audit_ledger.adapters.key_file import FileSigner
+from audit_ledger.domain.audit.finding import Verdict
 from audit_ledger.domain.errors import AnotherSequencerError, ForkedLedgerError, LedgerDownError, LedgerFullError
-from audit_ledger.domain.finding import Verdict
 from audit_ledger.domain.head import Head
 from audit_ledger.service import Ledger
 from audit_ledger.store.writer import LedgerWriter, Sealed

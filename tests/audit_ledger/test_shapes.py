@@ -6,9 +6,9 @@ import orjson
 import pytest
 from hypothesis import given
 
+from audit_ledger.domain.audit.shapes import Shapes
 from audit_ledger.domain.canonical import is_canonical, payload_of
 from audit_ledger.domain.columns import Columns, columns_of
-from audit_ledger.domain.shapes import Shapes
 from tests.audit_ledger.test_walk import EVENTS, packed
 
 EVENT: dict[str, Any] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audit_ledger.domain.finding import Verdict
+from audit_ledger.domain.audit.finding import Verdict
 from control_plane.cli.ledger.telling import worst
 from tests.audit_ledger.rig import Rig
 from tests.audit_ledger.test_command_line import run

@@ -11,7 +11,7 @@ import pytest
 
 from audit_ledger.adapters.subject_key_file import SubjectKeyFile, UnusableSubjectKeyError
 from audit_ledger.domain.errors import LedgerDownError
-from audit_ledger.domain.sealing import SubjectKey, commitment_of
+from audit_ledger.domain.privacy.sealing import SubjectKey, commitment_of
 from audit_ledger.store.subject_keys import StoredKey, SubjectKeys
 from control_plane.database.roles import APP, LEDGER_PRUNER, LEDGER_READER, LEDGER_WRITER
 from tests.audit_ledger.rig import Rig

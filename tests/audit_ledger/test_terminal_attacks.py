@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from audit_ledger.domain.finding import Finding, Kind, Verdict
+from audit_ledger.domain.audit.finding import Finding, Kind, Verdict
 from control_plane.cli.ledger.telling import verdict_of, visible
 from tests.audit_ledger.rig import Rig
 from tests.audit_ledger.test_command_line import run

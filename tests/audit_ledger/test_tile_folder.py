@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from audit_ledger.adapters.tile_files import TileFiles
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.domain.checkpoint import Checkpoint, read_unverified
+from audit_ledger.domain.archive.copies import CopyDivergedError, CopyDownError
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint, read_unverified
+from audit_ledger.domain.c2sp.note import NoteSigner
+from audit_ledger.domain.c2sp.tiles import ENTRIES, TILE_WIDTH, Tile, bundle_of, tiles_of
 from audit_ledger.domain.columns import columns_of
-from audit_ledger.domain.copies import CopyDivergedError, CopyDownError
 from audit_ledger.domain.entry import GENESIS, hasher, leaf_data_of
 from audit_ledger.domain.head import Entry
 from audit_ledger.domain.merkle import root_of
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.domain.tiles import ENTRIES, TILE_WIDTH, Tile, bundle_of, tiles_of
 from tests.audit_ledger.test_tiles import tiles_over
 
 STREAM = "gridwarden/tiles"

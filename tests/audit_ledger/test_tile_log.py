@@ -12,9 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.domain.checkpoint import open_checkpoint
-from audit_ledger.domain.merkle import leaf_hash, perfect_root, root_of
-from audit_ledger.domain.tiles import (
+from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.tiles import (
     ENTRIES,
     Tile,
     edge_of,
@@ -23,11 +22,12 @@ from audit_ledger.domain.tiles import (
     hashes_in,
     tiles_of,
 )
+from audit_ledger.domain.merkle import leaf_hash, perfect_root, root_of
 from audit_ledger.http import copies as copies_http
 from audit_ledger.http import tile_log
 from audit_ledger.service import Ledger
-from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.mirror_repair import repair
+from audit_ledger.service.copies.mirror import Mirror
+from audit_ledger.service.copies.repair import repair
 from shared_kernel.errors import GridwardenError, NotFoundError
 from tests.audit_ledger.rig import Rig
 

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_ledger.domain.checkpoint import open_checkpoint
-from audit_ledger.domain.merkle import leaf_hash, perfect_root, root_of
-from audit_ledger.domain.note import VerifierKey
-from audit_ledger.domain.tiles import (
+from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.note import VerifierKey
+from audit_ledger.domain.c2sp.tiles import (
     ENTRIES,
     TILE_WIDTH,
     MalformedTileError,
@@ -26,6 +25,7 @@ from audit_ledger.domain.tiles import (
     split_entries,
     tiles_of,
 )
+from audit_ledger.domain.merkle import leaf_hash, perfect_root, root_of
 
 
 def tiles_over(leaves: list[bytes]) -> dict[str, bytes]:

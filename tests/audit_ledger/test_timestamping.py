@@ -20,7 +20,7 @@ from audit_ledger.adapters.timestamping import (
     trusted_roots,
     verified_timestamp,
 )
-from audit_ledger.service.timestamping import Timestamping
+from audit_ledger.service.witness.timestamping import Timestamping
 from audit_ledger.store.timestamps import Timestamps
 from shared_kernel.clock import SystemClock
 from tests.audit_ledger.rig import Rig, kinds

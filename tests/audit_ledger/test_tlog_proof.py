@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_ledger.domain.cosignature import Cosigner
+from audit_ledger.domain.c2sp.cosignature import Cosigner
+from audit_ledger.domain.c2sp.note import NoteSigner
+from audit_ledger.domain.c2sp.policy_file import read_policy
+from audit_ledger.domain.c2sp.tlog_proof import MAX_PATH, TlogProof
 from audit_ledger.domain.errors import MalformedNoteError, UntrustedNoteError
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.domain.policy_file import read_policy
-from audit_ledger.domain.tlog_proof import MAX_PATH, TlogProof
 from tests.audit_ledger.toy_log import ToyLog
 
 NOW_S = 1_795_000_000

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from audit_ledger.adapters.notebook import Notebook
+from audit_ledger.domain.audit.finding import Verdict
 from audit_ledger.domain.errors import LedgerDownError, UncheckableError
-from audit_ledger.domain.finding import Verdict
 from tests.audit_ledger.retaining import full
 from tests.audit_ledger.rig import Rig, filled, kinds
 

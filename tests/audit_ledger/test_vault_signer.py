@@ -12,10 +12,10 @@ import pytest
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.adapters.vault_signer import ForeignVaultKeyError, VaultDownError, VaultSigner
-from audit_ledger.domain.checkpoint import open_checkpoint
-from audit_ledger.domain.note import open_note
+from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.note import open_note
 from audit_ledger.service import Ledger
-from audit_ledger.service.verifier import Evidence, Verifier
+from audit_ledger.service.audit.verifier import Evidence, Verifier
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from tests.audit_ledger.rig import Rig, folder_of, kinds

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from audit_ledger.adapters.tile_folder import TileFolder
-from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.mirror_repair import repair
+from audit_ledger.service.copies.mirror import Mirror
+from audit_ledger.service.copies.repair import repair
 from control_plane.cli.ledger import app
 from control_plane.home import Home
 from tests.audit_ledger.rig import Rig

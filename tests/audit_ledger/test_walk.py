@@ -9,14 +9,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_ledger.domain.audit.finding import Finding, Findings, Kind
+from audit_ledger.domain.audit.page import Page, Row
+from audit_ledger.domain.audit.tree_check import Anchor, TreeCheck
+from audit_ledger.domain.audit.walk import Walk
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.entry import GENESIS, hasher
-from audit_ledger.domain.finding import Finding, Findings, Kind
 from audit_ledger.domain.merkle import Frontier, root_of
-from audit_ledger.domain.page import Page, Row
-from audit_ledger.domain.tree_check import Anchor, TreeCheck
-from audit_ledger.domain.walk import Walk
 from tests.audit_ledger.rig import Rig, kinds
 
 _NUMBERS, _LENGTHS = Struct(">qqI").pack, Struct(">II").pack

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_ledger.domain.audit.finding import Findings
+from audit_ledger.domain.audit.tree_check import Anchor, TreeCheck
+from audit_ledger.domain.audit.walk import Walk
+from audit_ledger.domain.audit.walk_state import WalkState
 from audit_ledger.domain.entry import GENESIS
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.finding import Findings
 from audit_ledger.domain.merkle import Frontier
-from audit_ledger.domain.tree_check import Anchor, TreeCheck
-from audit_ledger.domain.walk import Walk
-from audit_ledger.domain.walk_state import WalkState
 from tests.audit_ledger.test_segment import Outcome, Rows, damaged
 from tests.audit_ledger.test_walk import LEDGERS, STREAM, anchors_of, packed, rows_of
 

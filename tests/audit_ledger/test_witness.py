@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_ledger.adapters.witness_files import WitnessFolder
-from audit_ledger.domain.checkpoint import Checkpoint, read_unverified
-from audit_ledger.domain.cosignature import accepted_cosignature
+from audit_ledger.domain.c2sp.add_checkpoint import AddCheckpoint
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint, read_unverified
+from audit_ledger.domain.c2sp.cosignature import accepted_cosignature
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.errors import MalformedNoteError
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.domain.witnessing import AddCheckpoint
 from audit_ledger.http.witness import witness_app
-from audit_ledger.service.witness import Witness
+from audit_ledger.service.witness.witness import Witness
 from shared_kernel.errors import GridwardenError
 from tests.audit_ledger.toy_log import ToyLog
 from tests.frozen_clock import FrozenClock

@@ -9,13 +9,13 @@ import httpx2 as httpx
 import pytest
 
 from audit_ledger.adapters.witness_files import WitnessFolder
-from audit_ledger.domain.checkpoint import read_unverified
-from audit_ledger.domain.cosignature import Cosigner
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.domain.policy_file import read_policy
-from audit_ledger.domain.witnessing import AddCheckpoint
+from audit_ledger.domain.c2sp.add_checkpoint import AddCheckpoint
+from audit_ledger.domain.c2sp.checkpoint import read_unverified
+from audit_ledger.domain.c2sp.cosignature import Cosigner
+from audit_ledger.domain.c2sp.note import NoteSigner
+from audit_ledger.domain.c2sp.policy_file import read_policy
 from audit_ledger.http.witness import witness_app
-from audit_ledger.service.witness import Witness
+from audit_ledger.service.witness.witness import Witness
 from control_plane.server import Listener, listen, serve
 from shared_kernel.clock import SystemClock
 from tests.audit_ledger.rig import Rig

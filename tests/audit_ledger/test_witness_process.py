@@ -16,11 +16,11 @@ import httpx2 as httpx
 import pytest
 
 from audit_ledger.adapters.witness_files import WitnessFolder
-from audit_ledger.domain.checkpoint import Checkpoint, read_unverified
-from audit_ledger.domain.cosignature import accepted_cosignature
-from audit_ledger.domain.note import VerifierKey
-from audit_ledger.domain.witnessing import OutdatedSizeError
-from audit_ledger.service.witness import Witness
+from audit_ledger.domain.c2sp.add_checkpoint import OutdatedSizeError
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint, read_unverified
+from audit_ledger.domain.c2sp.cosignature import accepted_cosignature
+from audit_ledger.domain.c2sp.note import VerifierKey
+from audit_ledger.service.witness.witness import Witness
 from tests.audit_ledger.toy_log import ToyLog
 from tests.audit_ledger.witness_victim import logs
 from tests.frozen_clock import FrozenClock

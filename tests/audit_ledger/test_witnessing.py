@@ -11,14 +11,14 @@ import pytest
 
 from audit_ledger.adapters.witness_client import WitnessClient
 from audit_ledger.adapters.witness_notes import CosignedFile
-from audit_ledger.domain.checkpoint import Checkpoint
-from audit_ledger.domain.cosignature import Cosigner
+from audit_ledger.domain.c2sp.add_checkpoint import AddCheckpoint
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.cosignature import Cosigner
+from audit_ledger.domain.c2sp.note import NoteSigner
+from audit_ledger.domain.c2sp.policy_file import read_policy
+from audit_ledger.domain.c2sp.tlog_policy import KnownLog, KnownWitness, Policy
 from audit_ledger.domain.merkle import root_of
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.domain.policy_file import read_policy
-from audit_ledger.domain.tlog_policy import KnownLog, KnownWitness, Policy
-from audit_ledger.domain.witnessing import AddCheckpoint
-from audit_ledger.service.witnessing import Witnessing
+from audit_ledger.service.witness.witnessing import Witnessing
 from audit_ledger.store.cosignatures import Cosignatures
 from tests.audit_ledger.rig import Rig
 from tests.audit_ledger.street import Street, all_at, followed, kept

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from audit_ledger.domain.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.add_checkpoint import AddCheckpoint
+from audit_ledger.domain.c2sp.checkpoint import Checkpoint
+from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.merkle import consistency_spans, inclusion_spans, root_of
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.domain.witnessing import AddCheckpoint
 
 
 def leaves(count: int, flavour: str = "") -> list[bytes]:

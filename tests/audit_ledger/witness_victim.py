@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audit_ledger.adapters.witness_files import WitnessFolder
-from audit_ledger.domain.note import NoteSigner
-from audit_ledger.domain.witnessing import OutdatedSizeError
-from audit_ledger.service.witness import Witness
+from audit_ledger.domain.c2sp.add_checkpoint import OutdatedSizeError
+from audit_ledger.domain.c2sp.note import NoteSigner
+from audit_ledger.service.witness.witness import Witness
 from shared_kernel.clock import SystemClock
 from tests.audit_ledger.toy_log import ToyLog
 

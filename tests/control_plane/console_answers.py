@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
-from audit_ledger.domain.finding import Finding, Kind, Mode, Report
+from audit_ledger.domain.audit.finding import Finding, Kind, Mode, Report
 from control_plane.gateway.decisions import explained
 from shared_kernel.events import SealedEvent
 from siem_rules.domain.alert import Status

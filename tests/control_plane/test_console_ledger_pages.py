@@ -3,7 +3,7 @@
 import pytest
 from starlette.responses import PlainTextResponse
 
-from audit_ledger.domain.finding import Mode
+from audit_ledger.domain.audit.finding import Mode
 from tests.control_plane.console_answers import (
     EDITED,
     LOST,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit_ledger.domain.finding import Mode
+from audit_ledger.domain.audit.finding import Mode
 from tests.control_plane.console_answers import EDITED, report
 from tests.control_plane.console_city import City
 

@@ -10,15 +10,15 @@ from audit_ledger.adapters.bundle_file import BundleFile
 from audit_ledger.adapters.notebook import Notebook
 from audit_ledger.adapters.subject_key_file import SubjectKeyFile
 from audit_ledger.adapters.witness_notes import CosignedFile
+from audit_ledger.domain.audit.finding import Finding, Report, Verdict
+from audit_ledger.domain.c2sp.note import VerifierKey
+from audit_ledger.domain.c2sp.tlog_policy import Policy
+from audit_ledger.domain.c2sp.tlog_proof import TlogProof
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.finding import Finding, Report, Verdict
-from audit_ledger.domain.note import VerifierKey
-from audit_ledger.domain.tlog_policy import Policy
-from audit_ledger.domain.tlog_proof import TlogProof
-from audit_ledger.service.anchors import Witnesses
-from audit_ledger.service.bundle_audit import BundleAuditor, BundleReport
-from audit_ledger.service.mirror_port import Copy
-from audit_ledger.service.verifier import Evidence, SealedKeys, Verifier
+from audit_ledger.service.audit.anchors import Witnesses
+from audit_ledger.service.audit.bundle_audit import BundleAuditor, BundleReport
+from audit_ledger.service.audit.verifier import Evidence, SealedKeys, Verifier
+from audit_ledger.service.copies.port import Copy
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
 from audit_ledger.store.subject_keys import SubjectKeys
@@ -105,9 +105,9 @@ async def verified_copies(
 
 
 async def _verified_copy(desk: Desk, copies: Mapping[str, Copy], name: str, progress: Progress) -> CopyOutcome:
-    from audit_ledger.domain.copies import UnknownCopyError
-    from audit_ledger.service.mirror_check import verify_copy
-    from audit_ledger.service.mirror_source import ProvenEntries
+    from audit_ledger.domain.archive.copies import UnknownCopyError
+    from audit_ledger.service.copies.check import verify_copy
+    from audit_ledger.service.copies.source import ProvenEntries
 
     if name not in copies:
         raise UnknownCopyError(name, [POSTGRES, *copies])

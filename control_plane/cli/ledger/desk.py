@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.c2sp.note import VerifierKey
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.note import VerifierKey
 from audit_ledger.store.reader import LedgerReader
 from control_plane.cli.connection import database
 from control_plane.config import load_settings

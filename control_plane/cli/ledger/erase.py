@@ -20,7 +20,7 @@ def erase(  # noqa: PLR0913 - one keyword an option
 
     Example: gridwarden ledger erase 019a2b3c-7d10-7c3e-9f00-0123456789ab --reason "request of 1 May"
     """
-    from audit_ledger.service.erasure import Erasing
+    from audit_ledger.service.privacy.erasure import Erasing
     from control_plane.cli.ledger.writing_desk import at_writing_desk, operator
     from control_plane.home import Home
     from control_plane.parts import Audited

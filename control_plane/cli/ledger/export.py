@@ -6,9 +6,9 @@ from typing import Annotated
 import orjson
 import typer
 
-from audit_ledger.domain.bundle import Manifest
+from audit_ledger.domain.archive.bundle import Manifest
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.service.export import Exporter, Request
+from audit_ledger.service.archive.export import Exporter, Request
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar

@@ -6,10 +6,10 @@ from typing import Annotated
 import orjson
 import typer
 
-from audit_ledger.domain.copies import UnknownCopyError
+from audit_ledger.domain.archive.copies import UnknownCopyError
+from audit_ledger.domain.audit.finding import Verdict
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.finding import Verdict
-from audit_ledger.service.mirror_status import State, Status, look
+from audit_ledger.service.copies.status import State, Status, look
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
 from control_plane.cli.ledger.telling import visible
 from control_plane.config import load_settings
@@ -46,7 +46,7 @@ def repair_copies(
 
     Example: gridwarden ledger mirror repair --copy mongo
     """
-    from audit_ledger.service.mirror_repair import Repair, repair
+    from audit_ledger.service.copies.repair import Repair, repair
     from control_plane.cli.ledger.writing_desk import at_writing_desk, operator
     from control_plane.home import Home
     from control_plane.parts import Audited
@@ -71,7 +71,7 @@ def repair_copies(
 
 
 async def _looked(desk: Desk, name: str | None, home: Path | None, url: str | None) -> list[Status]:
-    from audit_ledger.service.mirror_source import ProvenEntries
+    from audit_ledger.service.copies.source import ProvenEntries
     from control_plane.wiring.copies import copies_of
 
     if desk.key is None:

@@ -6,8 +6,8 @@ from typing import Annotated
 import orjson
 import typer
 
-from audit_ledger.domain.policy_file import read_policy
-from audit_ledger.domain.retention import PruneMark
+from audit_ledger.domain.archive.retention import PruneMark
+from audit_ledger.domain.c2sp.policy_file import read_policy
 from control_plane.cli.connection import database
 from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption, progress_bar
 from control_plane.home import Home

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
+from audit_ledger.domain.archive.retention import PruneMark, prunable
+from audit_ledger.domain.c2sp.tlog_policy import Policy
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.retention import PruneMark, prunable
-from audit_ledger.domain.tlog_policy import Policy
 from audit_ledger.service import Ledger
-from audit_ledger.service.mirror import Mirror
-from audit_ledger.service.mirror_status import look
-from audit_ledger.service.retention import Progress, PruneRefusedError, Retention
-from audit_ledger.service.witnessing import Witnessing
+from audit_ledger.service.archive.retention import Progress, PruneRefusedError, Retention
+from audit_ledger.service.copies.mirror import Mirror
+from audit_ledger.service.copies.status import look
+from audit_ledger.service.witness.witnessing import Witnessing
 from audit_ledger.store.pruner import LedgerPruner, Prunes
 from audit_ledger.store.reader import LedgerReader
 from control_plane.database.pools import open_pool

@@ -6,11 +6,11 @@ from typing import Annotated
 import orjson
 import typer
 
-from audit_ledger.domain.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.tlog_proof import TlogProof
 from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.head import Entry
 from audit_ledger.domain.proofs import proves_inclusion
-from audit_ledger.domain.tlog_proof import TlogProof
 from audit_ledger.service.ledger import readable
 from audit_ledger.service.prover import InclusionProof, Prover
 from audit_ledger.store.pruner import Prunes

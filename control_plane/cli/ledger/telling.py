@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from audit_ledger.domain.finding import Finding, Mode, Report, Verdict
+from audit_ledger.domain.audit.finding import Finding, Mode, Report, Verdict
 from control_plane.cli.ledger.auditing import CopyOutcome
 from shared_kernel.errors import GridwardenError
 

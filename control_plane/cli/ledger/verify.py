@@ -6,12 +6,12 @@ from typing import Annotated
 import orjson
 import typer
 
+from audit_ledger.domain.audit.finding import Report, Verdict
+from audit_ledger.domain.audit.receipts import read_receipts
+from audit_ledger.domain.c2sp.policy_file import read_policy
+from audit_ledger.domain.c2sp.tlog_policy import Policy
+from audit_ledger.domain.c2sp.tlog_proof import TlogProof
 from audit_ledger.domain.errors import UncheckableError
-from audit_ledger.domain.finding import Report, Verdict
-from audit_ledger.domain.policy_file import read_policy
-from audit_ledger.domain.receipts import read_receipts
-from audit_ledger.domain.tlog_policy import Policy
-from audit_ledger.domain.tlog_proof import TlogProof
 from control_plane.cli.ledger.auditing import (
     POSTGRES,
     Brought,

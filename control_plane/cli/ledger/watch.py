@@ -10,10 +10,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from audit_ledger.domain.checkpoint import open_checkpoint
+from audit_ledger.domain.audit.finding import Report, Verdict
+from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
+from audit_ledger.domain.c2sp.policy_file import read_policy
 from audit_ledger.domain.errors import MalformedNoteError, UncheckableError, UntrustedNoteError
-from audit_ledger.domain.finding import Report, Verdict
-from audit_ledger.domain.policy_file import read_policy
 from control_plane.cli.ledger.auditing import Brought, only_log, verified
 from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
 from control_plane.cli.ledger.telling import cannot_check, visible

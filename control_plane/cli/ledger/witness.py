@@ -10,10 +10,10 @@ import orjson
 import typer
 
 from audit_ledger.adapters.witness_files import WitnessFolder
-from audit_ledger.domain.checkpoint import read_unverified
-from audit_ledger.domain.note import VerifierKey
+from audit_ledger.domain.c2sp.checkpoint import read_unverified
+from audit_ledger.domain.c2sp.note import VerifierKey
 from audit_ledger.http.witness import witness_app
-from audit_ledger.service.witness import Witness
+from audit_ledger.service.witness.witness import Witness
 from control_plane.cli.ledger.desk import AsJson
 from control_plane.server import Listener, listen, serve
 from shared_kernel.clock import SystemClock

@@ -1,0 +1,1 @@
+"""What leaves the database or lies beside it: bundles, prune marks, copies."""

@@ -1,0 +1,1 @@
+"""Personal fields, sealed under keys that can be destroyed."""

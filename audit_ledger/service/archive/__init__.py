@@ -1,0 +1,1 @@
+"""Taking entries away, and letting them go."""

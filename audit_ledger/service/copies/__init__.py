@@ -1,0 +1,1 @@
+"""The copies: followers, their comparison and their repair."""

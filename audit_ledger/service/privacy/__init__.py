@@ -1,0 +1,1 @@
+"""Sealing and erasing personal fields."""

@@ -1,0 +1,1 @@
+"""Who vouches for the ledger from outside: witnesses, and timestamp authorities."""
