@@ -9,6 +9,7 @@ an entry `copy_diverged`. What a crash left beyond the claim is added again, whi
 
 import asyncio
 import contextlib
+from time import perf_counter
 from typing import Any, Protocol
 
 import structlog
@@ -31,6 +32,8 @@ log = structlog.get_logger()
 STEP = 1_024
 """How far the next checkpoint to stop at may lie: what a crash makes the follower do again."""
 PAGE = 512
+_REST = 2
+"""Rest twice as long as a page took: a copy may be late, and its disk is often the one that sealing waits for."""
 _FIRST_PAUSE_S = 0.1
 _LAST_PAUSE_S = 5.0
 _REMEMBERED = 100
@@ -122,7 +125,9 @@ class Mirror:
         if target.size <= self._size:
             note, target = await self.source.checkpoint(newest.size)
         for start in range(self._size - self._size % self.copy.granule, target.size, PAGE):
+            began = perf_counter()
             await self.copy.add(await self.source.entries(start, min(start + PAGE, target.size), target))
+            await asyncio.sleep(_REST * (perf_counter() - began))
         await self.copy.publish(note, target)
         self._size = target.size
 
