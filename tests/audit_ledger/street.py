@@ -22,7 +22,7 @@ from control_plane.server import Listener, listen, serve
 from shared_kernel.events import Event
 from tests.audit_ledger.rig import Rig
 from tests.frozen_clock import FrozenClock
-from tests.servers.opa import free_port
+from tests.servers.started import free_port
 
 DEADLINE_S = 15
 

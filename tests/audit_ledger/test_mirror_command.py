@@ -16,7 +16,7 @@ from tests.audit_ledger.copies import Fleet
 from tests.audit_ledger.rig import opened
 from tests.frozen_clock import FrozenClock
 from tests.servers.mongo import MongoServer
-from tests.servers.opa import free_port
+from tests.servers.started import free_port
 
 pytestmark = pytest.mark.mongo
 

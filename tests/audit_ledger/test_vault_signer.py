@@ -20,7 +20,7 @@ from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from tests.audit_ledger.rig import Rig, folder_of, kinds
 from tests.audit_ledger.waiting import until
-from tests.servers.opa import free_port
+from tests.servers.started import free_port
 from tests.servers.vault import TOKEN, vault_server
 
 pytestmark = pytest.mark.vault

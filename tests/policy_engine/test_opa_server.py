@@ -16,7 +16,8 @@ from policy_engine.domain.breaker import Breaker
 from policy_engine.service import Bundle, PolicyEngine, RefusedBundleError
 from tests.frozen_clock import FrozenClock
 from tests.policy_engine.house import SHIPPED, ListRecorder, question
-from tests.servers.opa import free_port, opa_server
+from tests.servers.opa import opa_server
+from tests.servers.started import free_port
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

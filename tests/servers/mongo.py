@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.built import missing
-from tests.servers.opa import free_port
+from tests.servers.started import free_port
 
 READY_DEADLINE_S = 30
 

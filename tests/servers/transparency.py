@@ -7,20 +7,14 @@ tessera_log         transparency-dev/tessera on POSIX: what asks our witness
 import os
 import shutil
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.servers.built import built, missing
-from tests.servers.opa import free_port
+from tests.servers.started import free_port, wait_answering
 
 BUILD_DEADLINE_S = 900
-READY_DEADLINE_S = 20
 
 GO_MOD = """module transparency
 
@@ -146,26 +140,11 @@ def _running(name: str, *arguments: str) -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     process = subprocess.Popen([str(peer_binary(name)), address, *arguments], stderr=subprocess.DEVNULL)
     try:
-        _wait(f"http://{address}", process)
+        wait_answering(f"http://{address}", process)
         yield f"http://{address}"
     finally:
         process.kill()
         process.wait(10)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + READY_DEADLINE_S
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            pytest.fail(f"{url} ended with {process.returncode}")
-        try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own server
-                return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail(f"{url} did not start")
 
 
 def peer_binary(name: str) -> Path:

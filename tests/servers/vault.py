@@ -3,21 +3,15 @@
 import os
 import shutil
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.servers.built import built, missing
-from tests.servers.opa import free_port
+from tests.servers.started import free_port, wait_answering
 
 TOKEN = "root"
 BUILD_DEADLINE_S = 1_800
-READY_DEADLINE_S = 30
 
 GO_MOD = """module vaultserver
 
@@ -73,21 +67,8 @@ def vault_server(port: int | None = None) -> Iterator[str]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(f"http://{address}", process)
+        wait_answering(f"http://{address}/v1/sys/health", process)
         yield f"http://{address}"
     finally:
         process.kill()
         process.wait(10)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + READY_DEADLINE_S
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            pytest.fail(f"vault ended with {process.returncode}")
-        try:
-            with urllib.request.urlopen(f"{url}/v1/sys/health", timeout=1):  # noqa: S310 - our own server
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    pytest.fail("vault did not become healthy")
