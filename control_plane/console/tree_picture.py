@@ -7,7 +7,7 @@ the root. A proof is a ladder: at each rung a sibling joins from the left or fro
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH, HEIGHT = 960, 250
+WIDTH = 960
 _BASE, _TOP, _ROOT = 218, 92, 24
 _MARGIN, _GAP = 14, 6
 _LEAST = 12

@@ -41,14 +41,15 @@ async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock
     folder = LedgerFolder(keys=home.keys, checkpoints=home.checkpoints)
     signer = await _signer(folder, settings)
     keys = SubjectKeys(pools.ledger_writer, pools.ledger_reader, signer.name)
-    sealer = FieldSealer(keys, SubjectKeyFile(home.keys).key(), clock)
+    kek = SubjectKeyFile(home.keys).key()
+    sealer = FieldSealer(keys, kek, clock)
     reader, prunes = LedgerReader(pools.ledger_reader, signer.name), Prunes(pools.ledger_reader, signer.name)
     policy = None if settings.ledger_witnesses is None else read_policy(
         _content(settings.ledger_witnesses, "GRIDWARDEN_LEDGER_WITNESSES"))
     kept = Cosignatures(pools.ledger_writer, pools.ledger_reader, signer.name)
     cosigned = CosignedFile(home.checkpoints)
     evidence = Evidence(signer.verifier, folder, Witnesses(policy.for_log(signer.verifier), kept, cosigned) if policy
-                        else None, keys=SealedKeys(keys, SubjectKeyFile(home.keys).key()), prunes=prunes)
+                        else None, keys=SealedKeys(keys, kek), prunes=prunes)
     ledger = Ledger(LedgerWriter(pools.ledger_writer, signer.name), reader, signer=signer, folder=folder, clock=clock,
                     sealer=sealer, evidence=evidence)
     erasure = Erasure(keys, sealer, ledger, clock)

@@ -6,7 +6,7 @@ the same tree, and said when.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from audit_ledger.adapters.witness_notes import CosignedFile
 from audit_ledger.domain.audit.finding import Finding, Findings, Kind, Mode
@@ -84,20 +84,24 @@ class Anchors:
                 self.outside.append(Anchor(checkpoint.size, checkpoint.root, is_outside=True))
 
     def read_witnessed(self, policy: Policy, notes: Iterable[bytes], now_s: int) -> None:
-        """Step 3 with a policy: a quorum's cosignatures hold wherever they are kept; two trees of one size are told."""
-        found = survey(policy, notes, now_s=now_s)
+        """Step 3 with a policy: a quorum's cosignatures hold wherever they are kept; two trees of one size are told.
+
+        Other logs of the policy are none of this ledger's. Where the policy asks for no witness nothing is witnessed:
+        such a note is only as good as the place where it lies.
+        """
+        own = replace(policy, logs=tuple(log for log in policy.logs if log.key.name == self.stream))
+        found = survey(own, notes, now_s=now_s)
         if found.split is not None:
             size = found.split[0].checkpoint.size
             self.findings.add(Finding(Kind.SPLIT_VIEW, size, size,
                                       f"the ledger's key signed two different trees of {size} entries"))
-        self.witnessed = found.largest
-        if found.largest is not None:
-            signed = found.largest.checkpoint
+        if found.largest is not None and found.largest.witnessed_at_s is not None:
+            self.witnessed, signed = found.largest, found.largest.checkpoint
             self.outside.append(Anchor(signed.size, signed.root, is_outside=True))
 
     def mode(self, anchored: int) -> Mode:
         """Return the strongest thing that held, given up to where outside checkpoints held."""
-        if self.witnessed is not None and self.witnessed.witnessed_at_s and anchored >= self.witnessed.checkpoint.size:
+        if self.witnessed is not None and anchored >= self.witnessed.checkpoint.size:
             return Mode.WITNESSED
         return Mode.ANCHORED if anchored else Mode.UNANCHORED
 

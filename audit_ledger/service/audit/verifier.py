@@ -18,6 +18,7 @@ from audit_ledger.domain.audit.walk import Walk
 from audit_ledger.domain.audit.walk_state import WalkState
 from audit_ledger.domain.c2sp.checkpoint import read_unverified
 from audit_ledger.domain.c2sp.note import VerifierKey
+from audit_ledger.domain.c2sp.tlog_policy import NONE
 from audit_ledger.domain.c2sp.tlog_proof import TlogProof
 from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.domain.head import Head
@@ -212,13 +213,14 @@ class Verifier:
         waiting = await self._reader.entries(anchored, 1) if anchored < size else []
         if waiting and now_us - waiting[0].recorded_at_us > self._stale_after_us:
             return f"entry {anchored} has waited too long for a checkpoint outside the database"
-        witnessed = anchors.witnessed
-        seen_us = (witnessed.witnessed_at_s or 0) * 1_000_000 if witnessed else 0
+        if self._held.witnesses is not None and self._held.witnesses.policy.quorum != NONE:
+            if anchors.witnessed is None:
+                return "no quorum of the policy's witnesses has cosigned a checkpoint of this ledger"
+            if now_us - (anchors.witnessed.witnessed_at_s or 0) * 1_000_000 > self._stale_after_us:
+                return "the witnesses' last word is old: the ledger may have gone on elsewhere"
         last = await self._reader.entries(size - 1, 1) if size else []
         if last and last[0].columns.action == GOODBYE:
             return None
-        if seen_us and now_us - seen_us > self._stale_after_us:
-            return "the witnesses' last word is old: the ledger may have gone on elsewhere"
         if last and now_us - last[0].recorded_at_us > self._stale_after_us:
             return "the last entry is old, and the ledger was not stopped in order"
         return None
