@@ -131,3 +131,8 @@ async def followed(street: Street, policy: Policy, **options: Any) -> AsyncItera
 
 def all_at(size: int) -> Callable[[WitnessingStatus], bool]:
     return lambda status: all(each.size == size for each in status.witnesses)
+
+
+def counted(size: int) -> Callable[[WitnessingStatus], bool]:
+    """The quorum is counted, and its note kept, only after the last witness answered."""
+    return lambda status: status.quorum_size == size

@@ -19,7 +19,7 @@ from audit_ledger.service.witness.witness import Witness
 from control_plane.server import Listener, listen, serve
 from shared_kernel.clock import SystemClock
 from tests.audit_ledger.rig import Rig
-from tests.audit_ledger.street import Street, all_at, followed
+from tests.audit_ledger.street import Street, counted, followed
 from tests.audit_ledger.toy_log import ToyLog, leaves
 from tests.servers.transparency import reference_witness, tessera_log
 
@@ -98,7 +98,7 @@ async def test_the_reference_witness_cosigns_our_ledger_whenever_it_grows(street
         async with followed(street, policy) as here:
             for entries in (1, 6, 40):
                 checkpoint = await here.published(entries)
-                status = await here.until(all_at(checkpoint.size))
+                status = await here.until(counted(checkpoint.size))
 
             assert (status.quorum_size, status.witnesses[0].error) == (checkpoint.size, None)
             assert len(await here.cosigned()) >= 3

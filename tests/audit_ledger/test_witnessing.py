@@ -21,7 +21,7 @@ from audit_ledger.domain.merkle import root_of
 from audit_ledger.service.witness.witnessing import Witnessing
 from audit_ledger.store.cosignatures import Cosignatures
 from tests.audit_ledger.rig import Rig
-from tests.audit_ledger.street import Street, all_at, followed, kept
+from tests.audit_ledger.street import Street, all_at, counted, followed, kept
 from tests.audit_ledger.toy_log import ToyLog, leaves
 from tests.frozen_clock import FrozenClock
 
@@ -43,8 +43,9 @@ async def test_every_witness_cosigns_and_the_quorum_s_note_lies_outside_the_data
         sizes = []
         for entries in (3, 1, 40):
             checkpoint = await here.published(entries)
-            status = await here.until(all_at(checkpoint.size))
             sizes.append(checkpoint.size)
+            await here.until(all_at(checkpoint.size))
+            status = await here.until(counted(checkpoint.size))
 
         note = here.file.read()
         assert note is not None
