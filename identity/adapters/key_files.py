@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from identity.domain.key_ring import KeyRing, SigningKey
+from identity.domain.jose.key_ring import KeyRing, SigningKey
 from shared_kernel.errors import GridwardenError, InvalidInputError
 
 _RING = "signing_ring.json"

@@ -2,12 +2,12 @@
 
 from urllib.parse import urlsplit
 
-from identity.http.administration import AdministrationRoutes
-from identity.http.browser import BrowserRoutes
-from identity.http.cookies import Cookies
+from identity.http.api.administration import AdministrationRoutes
 from identity.http.forms import MAX_FORM
-from identity.http.pages import Pages
-from identity.http.protocol import ProtocolRoutes
+from identity.http.oauth.protocol import ProtocolRoutes
+from identity.http.pages.browser import BrowserRoutes
+from identity.http.pages.cookies import Cookies
+from identity.http.pages.rendering import Pages
 from identity.service import IdentityProvider
 from shared_kernel.endpoint import Endpoint
 

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from identity.domain.parameters import read_pairs, unique
+from identity.domain.oauth.parameters import read_pairs, unique
 from shared_kernel.errors import InvalidInputError
 
 FORM_TYPE = "application/x-www-form-urlencoded"

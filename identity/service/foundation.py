@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from identity.domain.tokens import Mint
-from identity.service.grant_states import GrantStates
+from identity.domain.jose.tokens import Mint
 from identity.service.journal import Journal
+from identity.service.oauth.grant_states import GrantStates
 from identity.store.database import Database
 from shared_kernel.clock import Clock
 

@@ -4,26 +4,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from identity.adapters.key_files import KeyFiles
-from identity.domain.interactions import Interaction, Purpose, seal, unseal
+from identity.domain.jose.tokens import Mint
 from identity.domain.naming import shown_name
-from identity.domain.oauth_errors import OAuthError
+from identity.domain.oauth.errors import OAuthError
+from identity.domain.oauth.parameters import unique
 from identity.domain.opaque import Opaque
-from identity.domain.parameters import unique
+from identity.domain.people.interactions import Interaction, Purpose, seal, unseal
 from identity.domain.records import Client, Session, User
-from identity.domain.tokens import Mint
-from identity.service.accounts import Accounts, Actor
-from identity.service.authenticator import Authenticator
-from identity.service.authorization import AuthorizationDesk
+from identity.service.clients.registry import Registration, Registry
 from identity.service.foundation import Foundation, Lifetimes
-from identity.service.grant_states import GrantStates
 from identity.service.journal import Journal
-from identity.service.login import LoginAccepted, LoginDesk, LoginRisk
-from identity.service.logout import LogoutDesk
-from identity.service.metadata import provider_metadata
-from identity.service.passwords import Passwords
-from identity.service.registry import Registration, Registry
-from identity.service.token_desk import TokenDesk
-from identity.service.token_status import TokenStatus
+from identity.service.oauth.authenticator import Authenticator
+from identity.service.oauth.authorization import AuthorizationDesk
+from identity.service.oauth.grant_states import GrantStates
+from identity.service.oauth.logout import LogoutDesk
+from identity.service.oauth.metadata import provider_metadata
+from identity.service.oauth.token_desk import TokenDesk
+from identity.service.oauth.token_status import TokenStatus
+from identity.service.people.accounts import Accounts, Actor
+from identity.service.people.login import LoginAccepted, LoginDesk, LoginRisk
+from identity.service.people.passwords import Passwords
 from identity.store.database import Database
 from identity.store.pruning import DOOMED
 from shared_kernel.clock import Clock

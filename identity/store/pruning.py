@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from identity.domain.login_policy import ATTEMPT_WINDOW_US
+from identity.domain.people.login_policy import ATTEMPT_WINDOW_US
 
 _KEEP_US = 86_400 * 1_000_000
 

@@ -10,7 +10,7 @@ import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from identity.adapters.key_files import KeyFiles, UnsafeKeyFileError
-from identity.domain.oauth_errors import InvalidTokenError
+from identity.domain.oauth.errors import InvalidTokenError
 from shared_kernel.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
 from shared_kernel.principal import ANONYMOUS
 from tests.identity.world import CALLBACK, ISSUER, PASSWORD, VERIFIER, World, parameter

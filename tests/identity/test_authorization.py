@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.domain.redirect_uris import is_registered, may_be_registered
+from identity.domain.oauth.redirect_uris import is_registered, may_be_registered
 from tests.identity.world import CALLBACK, ISSUER, World, authorization, has_parameter, parameter
 
 REGISTERED = ("https://app.grid.test/callback", "http://127.0.0.1/cb", "http://[::1]:4000/cb", "com.grid.app:/cb")

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 
-from identity.domain.jose_front import ACCESS_TYPE, MAX_TOKEN_BYTES, check_times, sign, signature_holds, verified_claims
-from identity.domain.key_ring import KeyRing, SigningKey
-from identity.domain.oauth_errors import InvalidTokenError
+from identity.domain.jose.front import ACCESS_TYPE, MAX_TOKEN_BYTES, check_times, sign, signature_holds, verified_claims
+from identity.domain.jose.key_ring import KeyRing, SigningKey
+from identity.domain.oauth.errors import InvalidTokenError
 
 RING = KeyRing.generate(0)
 NOW_US = 1_800_000_000_000_000

@@ -5,7 +5,7 @@ import time
 import httpx2 as httpx
 import pytest
 
-from identity.domain.login_policy import MAX_ATTEMPTS
+from identity.domain.people.login_policy import MAX_ATTEMPTS
 from identity.service import IdentityProvider
 from shared_kernel.context import RequestContext
 from tests.identity.world import (

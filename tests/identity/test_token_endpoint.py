@@ -7,7 +7,7 @@ from urllib.parse import quote_plus, urlencode
 
 import pytest
 
-from identity.domain.client_authentication import claim_of
+from identity.domain.oauth.client_authentication import claim_of
 from tests.identity.world import CALLBACK, ISSUER, VERIFIER, World
 
 WEB_SECRET = "s+e:c r%et" * 5

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from identity.domain.pkce import challenge_of
+from identity.domain.oauth.pkce import challenge_of
 from identity.domain.records import User
 from identity.http import endpoints
 from identity.service import IdentityProvider, Registration

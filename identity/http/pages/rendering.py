@@ -5,7 +5,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from identity.domain.redirect_uris import origin_of
+from identity.domain.oauth.redirect_uris import origin_of
 
 _CACHE_STYLE = "public, max-age=86400"
 _STATIC_TYPES = {"style.css": "text/css", "mark.svg": "image/svg+xml"}

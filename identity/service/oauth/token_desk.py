@@ -9,12 +9,12 @@ from typing import Any, NoReturn
 
 from prometheus_client import Counter
 
-from identity.domain import pkce
-from identity.domain.oauth_errors import OAuthError
+from identity.domain.jose.tokens import Issuance
+from identity.domain.oauth import pkce
+from identity.domain.oauth.errors import OAuthError
+from identity.domain.oauth.parameters import scope_of, scope_text
 from identity.domain.opaque import Kind, Opaque, mint, read
-from identity.domain.parameters import scope_of, scope_text
 from identity.domain.records import Client, Grant, GrantState, StoredCode, StoredRefresh
-from identity.domain.tokens import Issuance
 from identity.service.foundation import SECOND_US, Foundation
 from identity.store.database import Tables
 from shared_kernel.context import RequestContext

@@ -7,8 +7,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.domain.key_ring import JWKS_MAX_AGE_S
-from identity.domain.oauth_errors import OAuthError
+from identity.domain.jose.key_ring import JWKS_MAX_AGE_S
+from identity.domain.oauth.errors import OAuthError
 from identity.http.forms import form_pairs
 from identity.service import IdentityProvider
 from shared_kernel.context import context_of

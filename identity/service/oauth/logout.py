@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from identity.domain.authorization import response_url
-from identity.domain.oauth_errors import UntrustedRedirectError
+from identity.domain.oauth.authorization import response_url
+from identity.domain.oauth.errors import UntrustedRedirectError
 from identity.domain.records import Session
+from identity.service.clients.registry import Registry
 from identity.service.foundation import Foundation
-from identity.service.registry import Registry
 from shared_kernel.context import RequestContext
 
 

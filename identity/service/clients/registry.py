@@ -4,12 +4,12 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from identity.domain.client_authentication import claim_of
 from identity.domain.naming import new_client_id, new_roles, new_scopes
-from identity.domain.oauth_errors import InvalidClientError
+from identity.domain.oauth.client_authentication import claim_of
+from identity.domain.oauth.errors import InvalidClientError
+from identity.domain.oauth.redirect_uris import may_be_registered
 from identity.domain.opaque import Kind, mint, sha256
 from identity.domain.records import Client
-from identity.domain.redirect_uris import may_be_registered
 from identity.service.foundation import Foundation
 from identity.service.journal import acting
 from shared_kernel.context import RequestContext

@@ -5,9 +5,9 @@ The signature is checked once a token and process; the grant's state at most two
 
 from collections import OrderedDict
 
-from identity.domain.oauth_errors import InvalidTokenError
+from identity.domain.jose.tokens import AccessToken
+from identity.domain.oauth.errors import InvalidTokenError
 from identity.domain.records import GrantState
-from identity.domain.tokens import AccessToken
 from identity.service.foundation import SECOND_US, Foundation
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Counter
 
-from identity.domain.login_policy import ATTEMPT_WINDOW_US, MAX_ATTEMPTS, REFUSED_RISK, UNKNOWN_RISK
 from identity.domain.naming import account_name, is_account_name, network_of, shown_name
-from identity.domain.oauth_errors import LoginRefusedError
+from identity.domain.oauth.errors import LoginRefusedError
 from identity.domain.opaque import Kind, Opaque, mint, read, sha256
+from identity.domain.people.login_policy import ATTEMPT_WINDOW_US, MAX_ATTEMPTS, REFUSED_RISK, UNKNOWN_RISK
 from identity.domain.records import Session, User
 from identity.service.foundation import SECOND_US, Foundation
 from identity.service.journal import described
-from identity.service.passwords import Passwords
+from identity.service.people.passwords import Passwords
 from identity.store.database import Tables
 from shared_kernel.context import RequestContext
 from shared_kernel.ids import uuid7

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from identity.domain import pkce
-from identity.domain.oauth_errors import AuthorizationError, UntrustedRedirectError
-from identity.domain.parameters import scope_of
+from identity.domain.oauth import pkce
+from identity.domain.oauth.errors import AuthorizationError, UntrustedRedirectError
+from identity.domain.oauth.parameters import scope_of
+from identity.domain.oauth.redirect_uris import is_registered
 from identity.domain.records import Client
-from identity.domain.redirect_uris import is_registered
 
 _MAX_AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PROMPTS = frozenset({"none", "login"})

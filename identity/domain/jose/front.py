@@ -12,8 +12,8 @@ from typing import Any
 from joserfc import jws
 from joserfc.jws import JWSRegistry
 
-from identity.domain.key_ring import ALGORITHM, KeyRing, SigningKey
-from identity.domain.oauth_errors import InvalidTokenError
+from identity.domain.jose.key_ring import ALGORITHM, KeyRing, SigningKey
+from identity.domain.oauth.errors import InvalidTokenError
 from shared_kernel.errors import InvalidInputError
 from shared_kernel.strict_json import parse_strict
 

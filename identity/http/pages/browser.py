@@ -3,14 +3,14 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.domain.interactions import Interaction, Purpose, StaleInteractionError
-from identity.domain.oauth_errors import LoginRefusedError
-from identity.domain.parameters import read_pairs, unique
-from identity.http.cookies import Cookies
+from identity.domain.oauth.errors import LoginRefusedError
+from identity.domain.oauth.parameters import read_pairs, unique
+from identity.domain.people.interactions import Interaction, Purpose, StaleInteractionError
 from identity.http.forms import form_fields, form_pairs
-from identity.http.pages import Pages, see_other
+from identity.http.pages.cookies import Cookies
+from identity.http.pages.rendering import Pages, see_other
 from identity.service import IdentityProvider
-from identity.service.authorization import ConsentNeeded, LoginNeeded, Outcome, Redirect
+from identity.service.oauth.authorization import ConsentNeeded, LoginNeeded, Outcome, Redirect
 from shared_kernel.context import context_of
 from shared_kernel.errors import InvalidInputError
 

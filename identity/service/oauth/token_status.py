@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from identity.domain.oauth_errors import InvalidTokenError, OAuthError
+from identity.domain.jose.tokens import AccessToken
+from identity.domain.oauth.errors import InvalidTokenError, OAuthError
+from identity.domain.oauth.parameters import scope_text
 from identity.domain.opaque import Kind, read
-from identity.domain.parameters import scope_text
 from identity.domain.records import Client, GrantState
-from identity.domain.tokens import AccessToken
 from identity.service.foundation import SECOND_US, Foundation
 from shared_kernel.context import RequestContext
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
-from identity.domain.oauth_errors import InvalidClientError, OAuthError
+from identity.domain.oauth.errors import InvalidClientError, OAuthError
 
 _CLIENT_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import orjson
 
-from identity.domain.jose_front import ACCESS_TYPE, ID_TYPE, check_times, sign, verified_claims
-from identity.domain.key_ring import KeyRing
-from identity.domain.oauth_errors import InvalidTokenError
-from identity.domain.parameters import scope_text
+from identity.domain.jose.front import ACCESS_TYPE, ID_TYPE, check_times, sign, verified_claims
+from identity.domain.jose.key_ring import KeyRing
+from identity.domain.oauth.errors import InvalidTokenError
+from identity.domain.oauth.parameters import scope_text
 
 _TEXTS = ("sub", "client_id", "jti", "gid", "scope")
 

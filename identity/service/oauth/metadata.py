@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from identity.domain.key_ring import ALGORITHM
+from identity.domain.jose.key_ring import ALGORITHM
 
 
 def provider_metadata(issuer: str) -> dict[str, Any]:

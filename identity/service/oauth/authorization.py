@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from identity.domain.authorization import AuthorizationRequest, read_request, response_url, trusted_redirect
-from identity.domain.oauth_errors import AuthorizationError
+from identity.domain.oauth.authorization import AuthorizationRequest, read_request, response_url, trusted_redirect
+from identity.domain.oauth.errors import AuthorizationError
+from identity.domain.oauth.parameters import read_pairs, scope_text, unique
 from identity.domain.opaque import Kind, mint
-from identity.domain.parameters import read_pairs, scope_text, unique
 from identity.domain.records import Grant, Session, StoredCode
+from identity.service.clients.registry import Registry
 from identity.service.foundation import SECOND_US, Foundation
-from identity.service.login import LoginDesk
-from identity.service.registry import Registry
+from identity.service.people.login import LoginDesk
 from shared_kernel.context import RequestContext
 from shared_kernel.ids import uuid7
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from identity.domain.records import Client, User
-from identity.http.protocol import json_response
+from identity.http.oauth.protocol import json_response
 from identity.service import IdentityProvider, Registration
 from shared_kernel.clock import to_iso
 from shared_kernel.context import context_of

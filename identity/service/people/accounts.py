@@ -4,7 +4,7 @@ from identity.domain.naming import account_name, new_account_name, new_password,
 from identity.domain.records import User
 from identity.service.foundation import Foundation
 from identity.service.journal import acting
-from identity.service.passwords import Passwords
+from identity.service.people.passwords import Passwords
 from identity.store.database import Tables
 from shared_kernel.context import RequestContext
 from shared_kernel.errors import ConflictError, NotFoundError

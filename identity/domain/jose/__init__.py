@@ -1,0 +1,1 @@
+"""Tokens and keys: strict before any library sees a byte."""

@@ -1,0 +1,1 @@
+"""The protocol: what a request may say, as tables of small checks."""

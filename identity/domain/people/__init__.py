@@ -1,0 +1,1 @@
+"""People at the door: policies without any I/O."""

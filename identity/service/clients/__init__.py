@@ -1,0 +1,1 @@
+"""The desk where clients are kept."""
