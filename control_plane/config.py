@@ -1,7 +1,8 @@
 """Configuration: one frozen value, the only reader of the environment. Houses receive values, never variables."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -49,6 +50,24 @@ class Settings(BaseSettings):
     mongodb_password: SecretStr | None = Field(
         default=None, validation_alias=_named("mongodb_password", "MONGODB_PASSWORD"))
     vault_addr: HttpUrl | None = Field(default=None, validation_alias=_named("vault_addr", "VAULT_ADDR"))
+    tls_cert: Path | None = Field(default=None, validation_alias=_named("tls_cert", "TLS_CERT"))
+    tls_key: Path | None = Field(default=None, validation_alias=_named("tls_key", "TLS_KEY"))
+    tls_client_certificates: Literal["off", "optional"] = "off"
+    tls_client_ca: Path | None = None
+    mtls_port: Port | None = None
+    client_registration: Literal["closed", "open"] = "closed"
+    client_registration_pkce: bool = True
+    people_registration: Literal["closed", "open"] = "closed"
+    smtp_url: SecretStr | None = None
+    mail_from: str = "gridwarden@localhost"
+    geoip_db: Path | None = Field(default=None, validation_alias=_named("geoip_db", "GEOIP_DB"))
+    outbound_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    outbound_ca: Path | None = None
+    identity_keys: Literal["file", "vault-kv", "vault-transit"] = "file"
+    key_rotation_days: Annotated[int, Field(ge=1, le=3_650)] = 90
+    vault_role_id: str | None = Field(default=None, validation_alias=_named("vault_role_id", "VAULT_ROLE_ID"))
+    vault_secret_id: SecretStr | None = Field(
+        default=None, validation_alias=_named("vault_secret_id", "VAULT_SECRET_ID"))
     vault_token: SecretStr | None = Field(default=None, validation_alias=_named("vault_token", "VAULT_TOKEN"))
     ledger_vault_key: str | None = None
     ledger_witnesses: Path | None = None
@@ -57,7 +76,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     log_level: str = "info"
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "outbound_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -80,11 +99,27 @@ class Settings(BaseSettings):
 
     def gateway_url(self) -> str:
         """Return the issuer: what clients and browsers call the gateway, without a trailing slash."""
-        return str(self.issuer or f"http://{self._reachable_host()}:{self.gateway_port}").rstrip("/")
+        return str(self.issuer or f"{self._scheme()}://{self._reachable_host()}:{self.gateway_port}").rstrip("/")
+
+    def gateway_origin(self) -> str:
+        """Return scheme, host and port of the issuer, without its path."""
+        parts = urlsplit(self.gateway_url())
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def mtls_url(self) -> str | None:
+        """Return what clients with certificates call: the issuer's host on the port that demands them."""
+        if self.mtls_port is None:
+            return None
+        parts = urlsplit(self.gateway_url())
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"https://{host}:{self.mtls_port}{parts.path}"
 
     def console_base_url(self) -> str:
         """Return what browsers call the console, without a trailing slash."""
-        return str(self.console_url or f"http://{self._reachable_host()}:{self.console_port}").rstrip("/")
+        return str(self.console_url or f"{self._scheme()}://{self._reachable_host()}:{self.console_port}").rstrip("/")
+
+    def _scheme(self) -> str:
+        return "https" if self.tls_cert else "http"
 
     def _reachable_host(self) -> str:
         host = "127.0.0.1" if self.host.is_unspecified else str(self.host)

@@ -73,7 +73,7 @@ class Product:
         return Gateway(
             self.endpoints(), identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
             ledger=self.ledger, labels=self.governed.catalog, clock=self.clock,
-            trusted_proxies=self.settings.trusted_proxies,
+            origin=self.settings.gateway_origin(), trusted_proxies=self.settings.trusted_proxies,
         )
 
     async def first_start(self, screen: Screen, *, demo: bool) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared_kernel.credentials import NO_CREDENTIALS, Credentials
 from shared_kernel.principal import ANONYMOUS, Principal
 
 _SCOPE_KEY = "gridwarden.context"
@@ -15,6 +16,7 @@ class RequestContext:
 
     `permit` is the ledger position of the sealed *allow*; None means that nobody permitted this request,
     and whoever serves data then must refuse (and GR-008 watches that they do).
+    `credentials` are what the caller presented: for identity, which proves them; never to be logged.
     `obligations` are the decision's: name -> parameters, e.g. {"mask": {"columns": ["customer_id"]}}.
     """
 
@@ -27,6 +29,7 @@ class RequestContext:
     permit: int | None = None
     revision: str = ""
     obligations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    credentials: Credentials = NO_CREDENTIALS
 
 
 def put_context(scope: MutableMapping[str, Any], context: RequestContext) -> None:

@@ -45,6 +45,7 @@ class Principal:
     authenticated_at_us: int | None = None
     expires_at_us: int | None = None
     amr: tuple[str, ...] = field(default=())
+    acr: str | None = None
 
 
 ANONYMOUS = Principal(subject="anonymous", name="anonymous", kind=PrincipalKind.ANONYMOUS)

@@ -22,6 +22,7 @@ from control_plane.gateway import metrics
 from control_plane.gateway.access_log import access_log
 from control_plane.gateway.body import BodyTooLargeError, CappedBody
 from control_plane.gateway.canonical_path import PathRefusedError, canonical_path, refuse_unusable_query
+from control_plane.gateway.certificates import certificate_of
 from control_plane.gateway.judge import Asked, Judge
 from control_plane.gateway.peers import NOWHERE, Network, Proxies, address_of
 from control_plane.gateway.ports import Authenticator, DecisionPoint, Labels, RiskAssessor
@@ -33,6 +34,7 @@ from control_plane.gateway.verdict import UNKNOWN_ACTION, refusal_of
 from control_plane.problems import Problem, problem_of
 from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext, put_context
+from shared_kernel.credentials import Credentials
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import InvalidInputError
 from shared_kernel.events import Recorder
@@ -64,11 +66,13 @@ class Gateway:
 
     def __init__(  # noqa: PLR0913 - one keyword a collaborator
         self, endpoints: Sequence[Endpoint], *, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor,
-        ledger: Recorder, labels: Labels, clock: Clock, trusted_proxies: Sequence[Network] = (),
+        ledger: Recorder, labels: Labels, clock: Clock, origin: str,
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._routes = RouteTable(endpoints)
         self._judge = Judge(identity, policy, risk, labels)
         self._ledger, self._clock = ledger, clock
+        self._origin = origin
         self._proxies = Proxies(trusted_proxies)
         self._learning: set[asyncio.Task[None]] = set()
 
@@ -121,8 +125,8 @@ class Gateway:
         """Judge, seal, and only then say yes or no."""
         asked = Asked(
             method=scope.get("method", "GET"), path=visit.path, endpoint=match.endpoint,
-            authorization=headers.authorization(), source_ip=visit.source_ip, user_agent=headers.user_agent(),
-            purpose=headers.purpose(), at_us=self._clock.now_us(),
+            credentials=self._credentials(scope, headers, visit), source_ip=visit.source_ip,
+            user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=self._clock.now_us(),
         )
         verdict = await self._judge.verdict_on(asked)
         principal = verdict.principal
@@ -132,6 +136,7 @@ class Gateway:
         about: dict[str, Any] = {
             "request_id": visit.request_id, "principal": principal, "source_ip": asked.source_ip,
             "user_agent": asked.user_agent, "purpose": asked.purpose, "risk": verdict.risk,
+            "credentials": asked.credentials,
         }
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
@@ -142,6 +147,11 @@ class Gateway:
         if principal.kind is not PrincipalKind.ANONYMOUS and verdict.risk < LEARN_BELOW:
             self._learn(asked, principal)
         return RequestContext(**about, permit=receipt.seq, revision=verdict.revision, obligations=verdict.obligations)
+
+    def _credentials(self, scope: Scope, headers: RequestHeaders, visit: _Visit) -> Credentials:
+        return Credentials(
+            headers.authorization(), scope.get("method", "GET"), self._origin + visit.path, tuple(headers.proofs),
+            certificate_of(scope))
 
     def _learn(self, asked: Asked, principal: Principal) -> None:
         task = asyncio.get_running_loop().create_task(self._judge.learn(principal, asked))

@@ -18,6 +18,7 @@ from control_plane.gateway.ports import (
     RiskFeatures,
 )
 from control_plane.gateway.verdict import HIGHEST_RISK, UNKNOWN_ACTION, Verdict
+from shared_kernel.credentials import NO_CREDENTIALS, Credentials
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import UnauthenticatedError
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
@@ -30,10 +31,10 @@ _log = structlog.get_logger("gridwarden.gateway")
 
 
 class UnsupportedSchemeError(UnauthenticatedError):
-    """The Authorization field is neither a bearer token nor a client's own Basic credentials."""
+    """The Authorization field is neither a token nor a client's own Basic credentials."""
 
     def __init__(self) -> None:
-        super().__init__("only bearer tokens are accepted here")
+        super().__init__("only Bearer and DPoP tokens are accepted here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Asked:
     method: str
     path: str
     endpoint: Endpoint | None
-    authorization: str | None
+    credentials: Credentials
     source_ip: str
     user_agent: str
     purpose: str | None
@@ -62,7 +63,7 @@ class Judge:
         risk_reasons: tuple[str, ...] = ()
         try:
             async with asyncio.timeout(DEADLINE_S):
-                principal = await self._identity.authenticate(_bearer(asked.authorization))
+                principal = await self._identity.authenticate(_token(asked.credentials))
                 risk, risk_reasons = self._scored(principal, asked)
                 part = "catalog"
                 question = self._question(principal, risk, asked)
@@ -120,15 +121,15 @@ class Judge:
         return {"dataset": dataset, "classification": self._labels.classification(dataset).name, "columns": columns}
 
 
-def _bearer(authorization: str | None) -> str | None:
-    """Return a bearer credential; Basic is a client's business with the token endpoint, and to us a stranger's."""
-    if authorization is None:
-        return None
-    scheme = authorization.partition(" ")[0].lower()
-    if scheme == "bearer":
-        return authorization
+def _token(credentials: Credentials) -> Credentials:
+    """Return a token with its proofs; Basic is a client's business with the token endpoint, and to us a stranger's."""
+    if credentials.authorization is None:
+        return NO_CREDENTIALS
+    scheme = credentials.authorization.partition(" ")[0].lower()
+    if scheme in {"bearer", "dpop"}:
+        return credentials
     if scheme == "basic":
-        return None
+        return NO_CREDENTIALS
     raise UnsupportedSchemeError
 
 

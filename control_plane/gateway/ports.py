@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared_kernel.classification import Classification
+from shared_kernel.credentials import Credentials
 from shared_kernel.principal import Principal
 
 
 class Authenticator(Protocol):
     """Tells who stands behind a request (identity)."""
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        """Return the principal; None is the anonymous one. Raise UnauthenticatedError for a bad credential."""
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        """Return the principal; nobody without an Authorization. Raise UnauthenticatedError for a bad credential."""
 
 
 class Answer(Protocol):

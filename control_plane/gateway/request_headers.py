@@ -16,11 +16,12 @@ MAX_USER_AGENT = 256
 _KEPT_X = frozenset({b"x-requested-with"})
 _PROXY_FIELDS = frozenset({
     b"forwarded", b"via", b"true-client-ip", b"cf-connecting-ip", b"fastly-client-ip", b"client-ip", b"remote-user",
-    b"remote-addr", b"proxy", b"proxy-authorization", b"proxy-connection", b"http2-settings",
+    b"remote-addr", b"client-cert", b"client-cert-chain", b"proxy", b"proxy-authorization", b"proxy-connection",
+    b"http2-settings",
 })
 _SINGLE = frozenset({
     b"authorization", b"host", b"content-length", b"content-type", b"content-encoding", b"access-purpose", b"origin",
-    b"transfer-encoding", b"user-agent", b"x-forwarded-proto",
+    b"transfer-encoding", b"user-agent", b"x-forwarded-proto", b"client-cert",
 })
 _PURPOSE = re.compile(rb"[a-z-]{1,40}")
 
@@ -55,6 +56,7 @@ class RequestHeaders:
     kept: Headers = field(default_factory=list)
     single: dict[bytes, bytes] = field(default_factory=dict)
     forwarded_for: list[bytes] = field(default_factory=list)
+    proofs: list[str] = field(default_factory=list)
 
     def authorization(self) -> str | None:
         """Return the Authorization field as text."""
@@ -92,6 +94,8 @@ def read_headers(fields: Headers) -> RequestHeaders:
             found.single[name] = value
         elif name == b"x-forwarded-for":
             found.forwarded_for.append(value)
+        elif name == b"dpop":
+            found.proofs.append(value.decode("latin-1"))
         if name not in _PROXY_FIELDS and b"_" not in name and (not name.startswith(b"x-") or name in _KEPT_X):
             found.kept.append((name, value))
     if found.single.get(b"content-encoding", b"identity").lower() != b"identity":

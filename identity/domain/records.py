@@ -1,20 +1,32 @@
 """What identity remembers: people, clients, sessions, grants, and the one-time credentials below a grant."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from shared_kernel.principal import Role
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `name` is lower-case and unique; `roles` are effective at the next request."""
+    """A person. `name` is lower-case and unique; `roles` are effective at the next request.
+
+    `status` is `pending` (the address is not verified yet), `active` or `locked`. `profile` holds the standard claims
+    that person gave (OIDC Core 5.1 names: given_name, address, phone_number, locale ...). `version` is SCIM's ETag.
+    """
 
     id: str
     name: str
-    password_hash: str
+    password_hash: str | None
     status: str
     roles: frozenset[str]
     created_at_us: int
+    email: str | None = None
+    is_email_verified: bool = False
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    external_id: str | None = None
+    updated_at_us: int = 0
+    version: int = 1
 
     @property
     def is_active(self) -> bool:
@@ -23,8 +35,50 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """What a client is registered with beyond its name and places; names follow RFC 7591 where it has one.
+
+    `profile` is `baseline` or `fapi2`. `auth_method` None means client_secret_basic or client_secret_post for a client
+    with a secret and `none` for one without. `resources` are the resource indicators (RFC 8707) it may ask for beside
+    our own API, `exchange_audiences` those it may exchange tokens towards (RFC 8693). `metadata` is for people to read
+    (client_uri, logo_uri, policy_uri, tos_uri, contacts, software_id ...).
+    """
+
+    profile: str = "baseline"
+    application_type: str = "web"
+    auth_method: str | None = None
+    auth_signing_alg: str | None = None
+    jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
+    tls_subject_dn: str | None = None
+    tls_san_dns: str | None = None
+    tls_san_uri: str | None = None
+    tls_san_ip: str | None = None
+    tls_san_email: str | None = None
+    require_pkce: bool = True
+    require_pushed_requests: bool = False
+    require_signed_request_object: bool = False
+    request_object_signing_alg: str | None = None
+    dpop_bound: bool = False
+    certificate_bound: bool = False
+    id_token_signing_alg: str = "ES256"  # noqa: S105 - an algorithm
+    userinfo_signing_alg: str | None = None
+    introspection_signing_alg: str | None = None
+    default_max_age_s: int | None = None
+    require_auth_time: bool = False
+    default_acr_values: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+    initiate_login_uri: str | None = None
+    resources: tuple[str, ...] = ()
+    exchange_audiences: tuple[str, ...] = ()
+    authorization_details_types: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
-    """A registered OAuth client; without a secret it is public (RFC 6749 section 2.1).
+    """A registered OAuth client; one that proves itself by nothing is public (RFC 6749 section 2.1).
 
     `first_party` skips consent and carries the person's roles without asking for the scope `api`.
     """
@@ -39,11 +93,19 @@ class Client:
     scopes: frozenset[str]
     roles: frozenset[str]
     created_at_us: int
+    settings: ClientSettings = field(default_factory=ClientSettings)
+    registration_token_hash: bytes | None = None
+    updated_at_us: int = 0
 
     @property
     def is_public(self) -> bool:
         """Whether anybody can claim to be this client."""
-        return self.secret_hash is None
+        return self.secret_hash is None and self.settings.auth_method in {None, "none"}
+
+    @property
+    def is_fapi2(self) -> bool:
+        """Whether the FAPI 2.0 Security Profile binds this client."""
+        return self.settings.profile == "fapi2"
 
     @property
     def is_resource_server(self) -> bool:
@@ -60,6 +122,31 @@ class Session:
     user_name: str
     authenticated_at_us: int
     expires_at_us: int
+    amr: tuple[str, ...] = ("pwd",)
+    acr: str | None = None
+    device_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantTerms:
+    """What a grant was given for and how: it goes into every token below the grant.
+
+    `resources` are the audiences (RFC 8707; none means our own API), `authorization_details` RFC 9396, `claims` the
+    OIDC claims parameter. `jkt` and `certificate` bind tokens to a key (RFC 9449, RFC 8705: SHA-256, base64url).
+    `actor` is the `act` chain of a token exchange. `authenticated_at_us`, `amr`, `acr` tell of the login, for grants
+    that outlive their session (`is_offline`).
+    """
+
+    resources: tuple[str, ...] = ()
+    authorization_details: tuple[Mapping[str, Any], ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    jkt: str | None = None
+    certificate: str | None = None
+    actor: Mapping[str, Any] | None = None
+    authenticated_at_us: int | None = None
+    amr: tuple[str, ...] = ()
+    acr: str | None = None
+    is_offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +160,7 @@ class Grant:
     scopes: frozenset[str]
     created_at_us: int
     expires_at_us: int
+    terms: GrantTerms = field(default_factory=GrantTerms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +176,7 @@ class GrantState:
     first_party: bool
     user_roles: frozenset[str]
     client_roles: frozenset[str]
+    terms: GrantTerms = field(default_factory=GrantTerms)
 
     def roles_for(self, scopes: frozenset[str]) -> frozenset[str]:
         """Return the roles a token carries: a third-party client acts with a person's only if allowed `api`."""
@@ -104,9 +193,10 @@ class StoredCode:
     grant_id: str
     client_id: str
     redirect_uri: str
-    code_challenge: str
+    code_challenge: str | None
     nonce: str | None
     expires_at_us: int
+    jkt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +208,4 @@ class StoredRefresh:
     client_id: str
     scopes: frozenset[str]
     expires_at_us: int
+    jkt: str | None = None

@@ -1,29 +1,49 @@
-"""Every route of identity with its action: a table."""
+"""Every route of identity with its action: a table a subject, below the path of the issuer."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from identity.http.api.administration import AdministrationRoutes
-from identity.http.forms import MAX_FORM
 from identity.http.oauth.protocol import ProtocolRoutes
-from identity.http.pages.browser import BrowserRoutes
+from identity.http.pages.authorize import AuthorizeRoutes
 from identity.http.pages.cookies import Cookies
+from identity.http.pages.forms import MAX_FORM
+from identity.http.pages.front import Front
+from identity.http.pages.login import LoginRoutes
+from identity.http.pages.logout import LogoutRoutes
 from identity.http.pages.rendering import Pages
+from identity.http.pages.static_files import StaticRoutes
 from identity.service import IdentityProvider
 from shared_kernel.endpoint import Endpoint
 
 
 def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
-    """Return identity's routes."""
+    """Return identity's routes: the provider's below the issuer's path, the API's at the root."""
     base = urlsplit(provider.issuer).path
+    front = Front(provider, Pages(base), Cookies(provider.issuer), base)
     protocol = ProtocolRoutes(provider)
-    browser = BrowserRoutes(provider, Pages(base), Cookies(provider.issuer), base=base)
-    return (*_protocol(protocol), *_browser(browser), *_administration(AdministrationRoutes(provider)))
+    return (
+        *_discovery(protocol, base),
+        *_below(base, (*_protocol(protocol), *_pages(front))),
+        *_administration(AdministrationRoutes(provider)),
+    )
+
+
+def _below(base: str, routes: Iterable[Endpoint]) -> Iterable[Endpoint]:
+    return (replace(route, path=base + route.path) for route in routes)
+
+
+def _discovery(routes: ProtocolRoutes, base: str) -> tuple[Endpoint, ...]:
+    """OIDC Discovery appends the well-known path to the issuer, RFC 8414 section 3 puts it before the issuer's path."""
+    return (
+        Endpoint("GET", f"{base}/.well-known/openid-configuration", "oauth.discovery", routes.discovery),
+        Endpoint("GET", f"/.well-known/oauth-authorization-server{base}", "oauth.discovery", routes.discovery),
+    )
 
 
 def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
     return (
-        Endpoint("GET", "/.well-known/openid-configuration", "oauth.discovery", routes.discovery),
-        Endpoint("GET", "/.well-known/oauth-authorization-server", "oauth.discovery", routes.discovery),
         Endpoint("GET", "/oauth2/jwks", "oauth.jwks", routes.jwks),
         Endpoint("POST", "/oauth2/token", "oauth.token", routes.token, max_body=MAX_FORM),
         Endpoint("POST", "/oauth2/introspect", "oauth.introspect", routes.introspect, max_body=MAX_FORM),
@@ -33,19 +53,21 @@ def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
     )
 
 
-def _browser(routes: BrowserRoutes) -> tuple[Endpoint, ...]:
+def _pages(front: Front) -> tuple[Endpoint, ...]:
+    authorize, logout, static = AuthorizeRoutes(front), LogoutRoutes(front), StaticRoutes(front)
+    login = LoginRoutes(front, authorize)
     return (
-        Endpoint("GET", "/oauth2/authorize", "oauth.authorize", routes.authorize),
-        Endpoint("GET", "/login", "login.page", routes.login_page),
-        Endpoint("POST", "/login", "login.submit", routes.login, max_body=MAX_FORM),
-        Endpoint("GET", "/consent", "consent.page", routes.consent_page),
-        Endpoint("POST", "/consent", "consent.submit", routes.consent, max_body=MAX_FORM),
-        Endpoint("GET", "/oauth2/logout", "logout.page", routes.logout_page),
-        Endpoint("POST", "/oauth2/logout", "logout.page", routes.logout_page, max_body=MAX_FORM),
-        Endpoint("GET", "/logout", "logout.page", routes.logout_page),
-        Endpoint("POST", "/logout", "logout.submit", routes.logout, max_body=MAX_FORM),
-        Endpoint("GET", "/identity/style.css", "login.page", routes.style),
-        Endpoint("GET", "/identity/mark.svg", "login.page", routes.mark),
+        Endpoint("GET", "/oauth2/authorize", "oauth.authorize", authorize.authorize),
+        Endpoint("GET", "/consent", "consent.page", authorize.consent_page),
+        Endpoint("POST", "/consent", "consent.submit", authorize.consent, max_body=MAX_FORM),
+        Endpoint("GET", "/login", "login.page", login.login_page),
+        Endpoint("POST", "/login", "login.submit", login.login, max_body=MAX_FORM),
+        Endpoint("GET", "/oauth2/logout", "logout.page", logout.logout_page),
+        Endpoint("POST", "/oauth2/logout", "logout.page", logout.logout_page, max_body=MAX_FORM),
+        Endpoint("GET", "/logout", "logout.page", logout.logout_page),
+        Endpoint("POST", "/logout", "logout.submit", logout.logout, max_body=MAX_FORM),
+        Endpoint("GET", "/identity/style.css", "login.page", static.style),
+        Endpoint("GET", "/identity/mark.svg", "login.page", static.mark),
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from identity.domain.jose.tokens import Mint
+from identity.domain.jose.mint import Mint
 from identity.service.journal import Journal
 from identity.service.oauth.grant_states import GrantStates
 from identity.store.database import Database

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from identity.adapters.key_files import KeyFiles
-from identity.domain.jose.tokens import Mint
+from identity.domain.jose.mint import Mint
 from identity.domain.naming import shown_name
 from identity.domain.oauth.errors import OAuthError
 from identity.domain.oauth.parameters import unique
@@ -28,6 +28,7 @@ from identity.store.database import Database
 from identity.store.pruning import DOOMED
 from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext
+from shared_kernel.credentials import Credentials
 from shared_kernel.events import Recorder
 from shared_kernel.principal import Principal
 
@@ -70,9 +71,9 @@ class IdentityProvider:
         """Stop the password workers."""
         self._passwords.close()
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        """Return who the Authorization header speaks for; raise InvalidTokenError (an UnauthenticatedError)."""
-        return await self._authenticator.authenticate(authorization)
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        """Return whom a request's credentials speak for; raise InvalidTokenError (an UnauthenticatedError)."""
+        return await self._authenticator.authenticate(credentials)
 
     async def ensure_admin(self) -> str | None:
         """Create `admin` when missing; answer the new random password, once."""

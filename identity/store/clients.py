@@ -2,10 +2,11 @@
 
 import asyncpg
 
-from identity.domain.records import Client
+from identity.domain.records import Client, ClientSettings
+from identity.store.documents import from_document, to_document
 
 _COLUMNS = ("id, name, secret_hash, first_party, redirect_uris, post_logout_redirect_uris, grant_types, scopes, "
-            "roles, created_at_us")
+            "roles, created_at_us, settings, registration_token_hash, updated_at_us")
 
 
 def _client(row: asyncpg.Record | None) -> Client | None:
@@ -15,7 +16,8 @@ def _client(row: asyncpg.Record | None) -> Client | None:
         id=row["id"], name=row["name"], secret_hash=row["secret_hash"], first_party=row["first_party"],
         redirect_uris=tuple(row["redirect_uris"]), post_logout_redirect_uris=tuple(row["post_logout_redirect_uris"]),
         grant_types=frozenset(row["grant_types"]), scopes=frozenset(row["scopes"]), roles=frozenset(row["roles"]),
-        created_at_us=row["created_at_us"],
+        created_at_us=row["created_at_us"], settings=from_document(row["settings"], ClientSettings),
+        registration_token_hash=row["registration_token_hash"], updated_at_us=row["updated_at_us"],
     )
 
 
@@ -33,14 +35,17 @@ class Clients:
     async def put(self, client: Client) -> bool:
         """Add the client or bring it up to date; answer whether it is new."""
         is_new: bool = await self._executor.fetchval(
-            f"INSERT INTO identity.clients ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "  # noqa: S608 - a constant
+            f"INSERT INTO identity.clients ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
             """ON CONFLICT (id) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
             first_party = excluded.first_party, redirect_uris = excluded.redirect_uris,
             post_logout_redirect_uris = excluded.post_logout_redirect_uris, grant_types = excluded.grant_types,
-            scopes = excluded.scopes, roles = excluded.roles RETURNING xmax = 0""",
+            scopes = excluded.scopes, roles = excluded.roles, settings = excluded.settings,
+            registration_token_hash = excluded.registration_token_hash, updated_at_us = excluded.updated_at_us
+            RETURNING xmax = 0""",
             client.id, client.name, client.secret_hash, client.first_party, list(client.redirect_uris),
             list(client.post_logout_redirect_uris), sorted(client.grant_types), sorted(client.scopes),
-            sorted(client.roles), client.created_at_us)
+            sorted(client.roles), client.created_at_us, to_document(client.settings), client.registration_token_hash,
+            client.updated_at_us or client.created_at_us)
         return is_new
 
     async def listed(self, after: str, limit: int) -> list[Client]:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import asyncpg
 
@@ -31,18 +30,51 @@ class DatabaseDownError(UnavailableError):
         super().__init__("the identity database does not answer: nothing was done, try again")
 
 
-@dataclass(frozen=True, slots=True)
 class Tables:
     """Everything one transaction can touch."""
 
-    users: Users
-    clients: Clients
-    sessions: Sessions
-    grants: Grants
-    codes: Codes
-    refresh_tokens: RefreshTokens
-    login_attempts: LoginAttempts
-    pruning: Pruning
+    def __init__(self, executor: asyncpg.Pool) -> None:
+        self._executor = executor
+
+    @property
+    def users(self) -> Users:
+        """People."""
+        return Users(self._executor)
+
+    @property
+    def clients(self) -> Clients:
+        """Clients and consents."""
+        return Clients(self._executor)
+
+    @property
+    def sessions(self) -> Sessions:
+        """Browser sessions."""
+        return Sessions(self._executor)
+
+    @property
+    def grants(self) -> Grants:
+        """Grants."""
+        return Grants(self._executor)
+
+    @property
+    def codes(self) -> Codes:
+        """Authorization codes."""
+        return Codes(self._executor)
+
+    @property
+    def refresh_tokens(self) -> RefreshTokens:
+        """Refresh tokens."""
+        return RefreshTokens(self._executor)
+
+    @property
+    def login_attempts(self) -> LoginAttempts:
+        """Tries to log in."""
+        return LoginAttempts(self._executor)
+
+    @property
+    def pruning(self) -> Pruning:
+        """What can go."""
+        return Pruning(self._executor)
 
 
 class Database:
@@ -56,7 +88,7 @@ class Database:
         """Open a transaction that commits when the block ends normally; raise UnavailableError when it cannot."""
         try:
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
-                yield _tables(connection)
+                yield Tables(connection)
         except CONNECTION_ERRORS as cause:
             raise DatabaseDownError from cause
 
@@ -64,13 +96,7 @@ class Database:
     async def read(self) -> AsyncIterator[Tables]:
         """Open tables for single statements, each its own transaction: no BEGIN and COMMIT on the hot path."""
         try:
-            yield _tables(self._pool)
+            yield Tables(self._pool)
         except CONNECTION_ERRORS as cause:
             raise DatabaseDownError from cause
 
-
-def _tables(executor: asyncpg.Pool) -> Tables:
-    return Tables(
-        Users(executor), Clients(executor), Sessions(executor), Grants(executor), Codes(executor),
-        RefreshTokens(executor), LoginAttempts(executor), Pruning(executor),
-    )

@@ -2,10 +2,11 @@
 
 import asyncpg
 
-from identity.domain.records import Grant, GrantState
+from identity.domain.records import Grant, GrantState, GrantTerms
+from identity.store.documents import from_document, to_document
 
 _STATE = """
-SELECT g.client_id, g.user_id, u.name AS user_name, g.session_id, s.authenticated_at_us, c.first_party,
+SELECT g.client_id, g.user_id, g.terms, u.name AS user_name, g.session_id, s.authenticated_at_us, c.first_party,
        coalesce(u.roles, '{}') AS user_roles, c.roles AS client_roles
 FROM identity.grants g
 JOIN identity.clients c ON c.id = g.client_id
@@ -13,7 +14,9 @@ LEFT JOIN identity.users u ON u.id = g.user_id
 LEFT JOIN identity.sessions s ON s.id = g.session_id
 WHERE g.id = $1 AND g.revoked_at_us IS NULL AND g.expires_at_us > $2
   AND (g.user_id IS NULL
-       OR (u.status = 'active' AND s.ended_at_us IS NULL AND s.expires_at_us > $2))"""
+       OR (u.status = 'active'
+           AND (g.session_id IS NULL OR (s.ended_at_us IS NULL AND s.expires_at_us > $2))))"""
+"""A grant without a session is one that outlives it (offline access), or a client's own."""
 
 
 class Grants:
@@ -26,27 +29,32 @@ class Grants:
         """Add a grant."""
         await self._executor.execute(
             """INSERT INTO identity.grants
-            (id, client_id, user_id, session_id, scopes, created_at_us, expires_at_us)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+            (id, client_id, user_id, session_id, scopes, created_at_us, expires_at_us, terms)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
             grant.id, grant.client_id, grant.user_id, grant.session_id, sorted(grant.scopes), grant.created_at_us,
-            grant.expires_at_us)
+            grant.expires_at_us, to_document(grant.terms))
 
     async def state(self, grant_id: str, now_us: int) -> GrantState | None:
         """Return the grant while it, its session and its person are all good."""
         row = await self._executor.fetchrow(_STATE, grant_id, now_us)
-        return row and GrantState(
+        if row is None:
+            return None
+        terms = from_document(row["terms"], GrantTerms)
+        at_us = row["authenticated_at_us"] or terms.authenticated_at_us
+        return GrantState(
             grant_id=grant_id, client_id=row["client_id"], user_id=row["user_id"], user_name=row["user_name"],
-            session_id=row["session_id"], authenticated_at_us=row["authenticated_at_us"],
+            session_id=row["session_id"], authenticated_at_us=at_us, terms=terms,
             first_party=row["first_party"], user_roles=frozenset(row["user_roles"]),
             client_roles=frozenset(row["client_roles"]))
 
     async def get(self, grant_id: str) -> Grant | None:
         """Return the grant, live or not."""
         row = await self._executor.fetchrow(
-            """SELECT client_id, user_id, session_id, scopes, created_at_us, expires_at_us
+            """SELECT client_id, user_id, session_id, scopes, created_at_us, expires_at_us, terms
             FROM identity.grants WHERE id = $1""", grant_id)
         return row and Grant(grant_id, row["client_id"], row["user_id"], row["session_id"],
-                             frozenset(row["scopes"]), row["created_at_us"], row["expires_at_us"])
+                             frozenset(row["scopes"]), row["created_at_us"], row["expires_at_us"],
+                             from_document(row["terms"], GrantTerms))
 
     async def extend(self, grant_id: str, until_us: int) -> int:
         """Let the grant live on, never longer than its session; answer until when."""

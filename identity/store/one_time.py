@@ -20,15 +20,15 @@ class Codes:
         """Keep a code's hash and what it is bound to."""
         await self._executor.execute(
             """INSERT INTO identity.codes
-            (id, secret_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at_us)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+            (id, secret_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at_us, jkt)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
             code.id, code.sha256, stored.grant_id, stored.redirect_uri, stored.code_challenge, stored.nonce,
-            stored.expires_at_us)
+            stored.expires_at_us, stored.jkt)
 
     async def find(self, code: Opaque) -> StoredCode | None:
         """Return what the code is bound to, used or not."""
         row = await self._executor.fetchrow(
-            """SELECT c.grant_id, g.client_id, c.redirect_uri, c.code_challenge, c.nonce, c.expires_at_us
+            """SELECT c.grant_id, g.client_id, c.redirect_uri, c.code_challenge, c.nonce, c.expires_at_us, c.jkt
             FROM identity.codes c JOIN identity.grants g ON g.id = c.grant_id
             WHERE c.id = $1 AND c.secret_hash = $2""", code.id, code.sha256)
         return row and StoredCode(code.id, *row)
@@ -49,18 +49,19 @@ class RefreshTokens:
     async def add(self, token: Opaque, stored: StoredRefresh) -> None:
         """Keep a refresh token's hash."""
         await self._executor.execute(
-            """INSERT INTO identity.refresh_tokens (id, secret_hash, grant_id, scopes, expires_at_us)
-            VALUES ($1, $2, $3, $4, $5)""",
-            token.id, token.sha256, stored.grant_id, sorted(stored.scopes), stored.expires_at_us)
+            """INSERT INTO identity.refresh_tokens (id, secret_hash, grant_id, scopes, expires_at_us, jkt)
+            VALUES ($1, $2, $3, $4, $5, $6)""",
+            token.id, token.sha256, stored.grant_id, sorted(stored.scopes), stored.expires_at_us,
+            stored.jkt)
 
     async def find(self, token: Opaque) -> StoredRefresh | None:
         """Return what the token is bound to, used or not."""
         row = await self._executor.fetchrow(
-            """SELECT r.grant_id, g.client_id, r.scopes, r.expires_at_us
+            """SELECT r.grant_id, g.client_id, r.scopes, r.expires_at_us, r.jkt
             FROM identity.refresh_tokens r JOIN identity.grants g ON g.id = r.grant_id
             WHERE r.id = $1 AND r.secret_hash = $2""", token.id, token.sha256)
         return row and StoredRefresh(token.id, row["grant_id"], row["client_id"], frozenset(row["scopes"]),
-                                     row["expires_at_us"])
+                                     row["expires_at_us"], row["jkt"])
 
     async def claim(self, token_id: str, now_us: int) -> bool:
         """Use the token up; answer whether this call is the one that did."""

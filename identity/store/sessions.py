@@ -16,21 +16,22 @@ class Sessions:
         """Begin a session that only the cookie's holder can use."""
         await self._executor.execute(
             """INSERT INTO identity.sessions
-            (id, secret_hash, user_id, authenticated_at_us, expires_at_us, source_ip, user_agent)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+            (id, secret_hash, user_id, authenticated_at_us, expires_at_us, source_ip, user_agent, amr, acr, device_id,
+            created_at_us, seen_at_us)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $4, $4)""",
             session.id, cookie.sha256, session.user_id, session.authenticated_at_us, session.expires_at_us,
-            source_ip, user_agent)
+            source_ip, user_agent, list(session.amr), session.acr, session.device_id)
 
     async def live(self, cookie: Opaque, now_us: int) -> Session | None:
         """Return the session behind a cookie while it lives and its person may log in."""
         row = await self._executor.fetchrow(
-            """SELECT s.id, s.user_id, u.name, s.authenticated_at_us, s.expires_at_us
-            FROM identity.sessions s JOIN identity.users u ON u.id = s.user_id
+            """SELECT s.id, s.user_id, u.name, s.authenticated_at_us, s.expires_at_us, s.amr,
+            s.acr, s.device_id FROM identity.sessions s JOIN identity.users u ON u.id = s.user_id
             WHERE s.id = $1 AND s.secret_hash = $2 AND s.ended_at_us IS NULL AND s.expires_at_us > $3
             AND u.status = 'active'""",
             cookie.id, cookie.sha256, now_us)
         return row and Session(row["id"], row["user_id"], row["name"], row["authenticated_at_us"],
-                               row["expires_at_us"])
+                               row["expires_at_us"], tuple(row["amr"]), row["acr"], row["device_id"])
 
     async def end(self, session_id: str, now_us: int) -> bool:
         """End a session; answer whether it was still going."""

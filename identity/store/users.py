@@ -3,16 +3,19 @@
 import asyncpg
 
 from identity.domain.records import User
+from identity.store.documents import from_json, to_json
 from shared_kernel.errors import ConflictError
 
-_COLUMNS = "id, name, password_hash, status, roles, created_at_us"
+_COLUMNS = ("id, name, password_hash, status, roles, created_at_us, email, is_email_verified, profile, external_id, "
+            "updated_at_us, version")
 
 
 def _user(row: asyncpg.Record | None) -> User | None:
     if row is None:
         return None
     return User(row["id"], row["name"], row["password_hash"], row["status"], frozenset(row["roles"]),
-                row["created_at_us"])
+                row["created_at_us"], row["email"], row["is_email_verified"], from_json(row["profile"]),
+                row["external_id"], row["updated_at_us"], row["version"])
 
 
 class Users:
@@ -22,13 +25,15 @@ class Users:
         self._executor = executor
 
     async def add(self, user: User) -> None:
-        """Add a person; raise ConflictError when the name is taken."""
+        """Add a person; raise ConflictError when the name or the address is taken."""
         added = await self._executor.fetchval(
-            f"INSERT INTO identity.users ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6) "  # noqa: S608 - a constant
-            "ON CONFLICT (name) DO NOTHING RETURNING id",
-            user.id, user.name, user.password_hash, user.status, sorted(user.roles), user.created_at_us)
+            f"INSERT INTO identity.users ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "  # noqa: S608
+            "ON CONFLICT DO NOTHING RETURNING id",
+            user.id, user.name, user.password_hash, user.status, sorted(user.roles), user.created_at_us, user.email,
+            user.is_email_verified, to_json(user.profile), user.external_id, user.updated_at_us or user.created_at_us,
+            user.version)
         if added is None:
-            raise ConflictError(f"there is already an account named {user.name}")
+            raise ConflictError(f"there is already an account named {user.name}, or one with its e-mail address")
 
     async def named(self, name: str) -> User | None:
         """Return the person of that name."""

@@ -15,6 +15,7 @@ from control_plane.gateway.enforcement import Gateway
 from control_plane.gateway.peers import Network
 from shared_kernel.classification import Classification
 from shared_kernel.context import RequestContext, context_of
+from shared_kernel.credentials import Credentials
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import UnauthenticatedError, UnavailableError
 from shared_kernel.events import Event, Receipt, SealedEvent
@@ -37,12 +38,12 @@ class BadTokenError(UnauthenticatedError):
 class Tokens:
     """Identity with three tokens."""
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        if authorization is None:
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        if credentials.authorization is None:
             return ANONYMOUS
-        if authorization not in PEOPLE:
+        if credentials.authorization not in PEOPLE:
             raise BadTokenError("the token is unknown, expired or revoked")
-        return PEOPLE[authorization]
+        return PEOPLE[credentials.authorization]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ class City:
         return Gateway(
             (*self.endpoints(), *decision_endpoints(self.ledger), *self.more), identity=self.identity,
             policy=self.policy, risk=self.risk, ledger=self.ledger, labels=self.labels,
-            clock=FrozenClock(START_US), trusted_proxies=self.proxies,
+            clock=FrozenClock(START_US), origin="https://grid.test", trusted_proxies=self.proxies,
         )
 
     def endpoints(self) -> tuple[Endpoint, ...]:

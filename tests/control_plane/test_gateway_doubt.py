@@ -8,6 +8,7 @@ import pytest
 
 from control_plane.gateway import judge, sealing
 from shared_kernel.classification import Classification
+from shared_kernel.credentials import Credentials
 from shared_kernel.errors import UnavailableError
 from shared_kernel.events import Receipt
 from shared_kernel.principal import Principal
@@ -65,16 +66,16 @@ async def test_a_malformed_decision_denies(answer: Any) -> None:
 class LostIdentity(Tokens):
     """Identity whose database is gone."""
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        raise UnavailableError(f"no sessions for {authorization}")
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        raise UnavailableError(f"no sessions for {credentials.authorization}")
 
 
 class SilentIdentity(Tokens):
     """Identity that never answers."""
 
-    async def authenticate(self, authorization: str | None) -> Principal:
+    async def authenticate(self, credentials: Credentials) -> Principal:
         await asyncio.Event().wait()
-        return await super().authenticate(authorization)
+        return await super().authenticate(credentials)
 
 
 @pytest.mark.parametrize(("identity", "reason"), [

@@ -8,6 +8,7 @@ import orjson
 from starlette.types import Message, Scope
 
 from control_plane.gateway.live_decisions import TOKEN_ENDED, endpoints
+from shared_kernel.credentials import Credentials
 from shared_kernel.events import SealedEvent
 from shared_kernel.principal import Principal
 from tests.control_plane.gateway_city import PEOPLE, START_US, City, KeptEvents, Tokens, ask
@@ -68,9 +69,9 @@ async def test_a_watcher_sees_each_decision_after_it_is_sealed(clock: FrozenCloc
 class Expired(Tokens):
     """Identity whose tokens end the moment they are accepted."""
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        assert authorization is not None
-        return replace(PEOPLE[authorization], expires_at_us=START_US)
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        assert credentials.authorization is not None
+        return replace(PEOPLE[credentials.authorization], expires_at_us=START_US)
 
 
 async def test_the_stream_ends_with_the_token_that_opened_it(clock: FrozenClock) -> None:

@@ -11,6 +11,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from identity.adapters.key_files import KeyFiles, UnsafeKeyFileError
 from identity.domain.oauth.errors import InvalidTokenError
+from shared_kernel.credentials import Credentials
 from shared_kernel.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
 from shared_kernel.principal import ANONYMOUS
 from tests.identity.world import CALLBACK, ISSUER, PASSWORD, VERIFIER, World, parameter
@@ -26,8 +27,8 @@ async def call(world: World, method: str, path: str, body: Any = None) -> httpx.
 
 
 async def test_no_header_is_nobody_and_neither_is_a_clients_basic(world: World) -> None:
-    assert await world.provider.authenticate(None) is ANONYMOUS
-    assert await world.provider.authenticate("Basic bWFjaGluZTp4") is ANONYMOUS
+    assert await world.provider.authenticate(Credentials()) is ANONYMOUS
+    assert await world.provider.authenticate(Credentials("Basic bWFjaGluZTp4")) is ANONYMOUS
 
 
 @pytest.mark.parametrize("header", [
@@ -36,11 +37,11 @@ async def test_no_header_is_nobody_and_neither_is_a_clients_basic(world: World) 
 async def test_a_header_that_is_no_good_token_is_refused(world: World, header: str) -> None:
     """RFC 6750 section 3.1."""
     with pytest.raises(InvalidTokenError):
-        await world.provider.authenticate(header)
+        await world.provider.authenticate(Credentials(header))
 
 
 async def test_a_principal_says_who_and_how(world: World) -> None:
-    principal = await world.provider.authenticate(await bearer(world))
+    principal = await world.provider.authenticate(Credentials(await bearer(world)))
 
     assert (principal.subject, principal.name, principal.kind) == (world.user.id, "alice", "person")
     assert principal.roles == {"grid_viewer"}
@@ -51,25 +52,25 @@ async def test_a_principal_says_who_and_how(world: World) -> None:
 
 async def test_an_access_token_expires(world: World) -> None:
     header = await bearer(world)
-    await world.provider.authenticate(header)
+    await world.provider.authenticate(Credentials(header))
     world.clock.advance(601)
 
     with pytest.raises(InvalidTokenError, match="expired"):
-        await world.provider.authenticate(header)
+        await world.provider.authenticate(Credentials(header))
 
 
 async def test_a_lock_is_effective_at_the_next_request_and_unlock_revives_nothing(world: World) -> None:
     header = await bearer(world)
-    await world.provider.authenticate(header)
+    await world.provider.authenticate(Credentials(header))
 
     await world.provider.lock_account("alice", reason="GR-001", by="playbook")
     with pytest.raises(InvalidTokenError):
-        await world.provider.authenticate(header)
+        await world.provider.authenticate(Credentials(header))
     await world.provider.unlock_account("alice", by="admin")
 
     with pytest.raises(InvalidTokenError):
-        await world.provider.authenticate(header)
-    assert (await world.provider.authenticate(await bearer(world))).name == "alice"
+        await world.provider.authenticate(Credentials(header))
+    assert (await world.provider.authenticate(Credentials(await bearer(world)))).name == "alice"
     event = world.recorder.of("account_locked")[0]
     assert event["user"]["target"]["name"] == "alice"
     assert event["user"]["name"] == "playbook"
@@ -77,23 +78,23 @@ async def test_a_lock_is_effective_at_the_next_request_and_unlock_revives_nothin
 
 async def test_a_change_of_roles_is_effective_at_the_next_request(world: World) -> None:
     header = await bearer(world)
-    await world.provider.authenticate(header)
+    await world.provider.authenticate(Credentials(header))
 
     await world.provider.set_roles(world.user.id, frozenset({"auditor"}), by="admin")
 
-    assert (await world.provider.authenticate(header)).roles == {"auditor"}
+    assert (await world.provider.authenticate(Credentials(header))).roles == {"auditor"}
     assert world.recorder.of("role_granted")[0]["grid"]["identity"]["roles"] == ["auditor"]
     assert world.recorder.of("role_revoked")[0]["grid"]["identity"]["roles"] == ["grid_viewer"]
 
 
 async def test_a_revocation_by_another_process_is_seen_within_two_seconds(world: World) -> None:
     header = await bearer(world)
-    await world.provider.authenticate(header)
+    await world.provider.authenticate(Credentials(header))
     await world.pool.execute("UPDATE identity.grants SET revoked_at_us = 1")
     world.clock.advance(2)
 
     with pytest.raises(InvalidTokenError, match="revoked"):
-        await world.provider.authenticate(header)
+        await world.provider.authenticate(Credentials(header))
 
 
 async def test_revoke_sessions_counts_and_kills(world: World) -> None:
@@ -104,7 +105,7 @@ async def test_revoke_sessions_counts_and_kills(world: World) -> None:
     assert ended == 2
     for header in (first, second):
         with pytest.raises(InvalidTokenError):
-            await world.provider.authenticate(header)
+            await world.provider.authenticate(Credentials(header))
 
 
 async def test_nothing_is_locked_while_the_ledger_is_down(world: World) -> None:
@@ -114,7 +115,7 @@ async def test_nothing_is_locked_while_the_ledger_is_down(world: World) -> None:
     with pytest.raises(UnavailableError):
         await world.provider.lock_account("alice", reason="x", by="x")
 
-    assert (await world.provider.authenticate(header)).name == "alice"
+    assert (await world.provider.authenticate(Credentials(header))).name == "alice"
 
 
 async def test_a_database_that_is_gone_is_unavailable_and_not_an_error(world: World) -> None:
@@ -122,7 +123,7 @@ async def test_a_database_that_is_gone_is_unavailable_and_not_an_error(world: Wo
     await world.pool.close()
 
     with pytest.raises(UnavailableError):
-        await world.provider.authenticate(header)
+        await world.provider.authenticate(Credentials(header))
 
 
 async def test_the_admin_is_created_once_with_a_password_told_once(world: World) -> None:
@@ -267,7 +268,7 @@ async def test_keys_are_private_files_that_survive_a_restart_and_rotate(world: W
     assert len(world.provider.jwks()["keys"]) == 3
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "keys").rglob("*"))
     world.clock.advance(-901)
-    assert (await world.provider.authenticate(header)).name == "alice"
+    assert (await world.provider.authenticate(Credentials(header))).name == "alice"
 
 
 def test_a_key_file_that_others_can_read_or_that_is_damaged_is_not_used(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from identity.domain.people.login_policy import MAX_ATTEMPTS
 from identity.service import IdentityProvider
 from shared_kernel.context import RequestContext
+from shared_kernel.credentials import Credentials
 from tests.identity.world import (
     CALLBACK,
     FAREWELL,
@@ -276,7 +277,7 @@ async def test_a_third_party_acts_with_roles_only_when_allowed_to(world: World) 
             consent = await browser.get(answer.headers["location"])
             allowed = await browser.post("/consent", data={"interaction": hidden(consent.text), "decision": "allow"})
         token = (await world.redeem(parameter(allowed, "code"), client_id="third")).json()["access_token"]
-        principals.append(await world.provider.authenticate(f"Bearer {token}"))
+        principals.append(await world.provider.authenticate(Credentials(f"Bearer {token}")))
 
     assert [principal.roles for principal in principals] == [frozenset(), {"grid_viewer"}]
 

@@ -8,6 +8,7 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 
 from identity.domain.oauth.client_authentication import claim_of
+from shared_kernel.credentials import Credentials
 from tests.identity.world import CALLBACK, ISSUER, VERIFIER, World
 
 WEB_SECRET = "s+e:c r%et" * 5
@@ -42,7 +43,7 @@ async def test_a_machine_gets_a_token_for_itself_and_no_refresh_token(world: Wor
     assert answer.status_code == 200
     assert answer.json().keys() == {"access_token", "token_type", "expires_in", "scope"}
     assert answer.headers["cache-control"] == "no-store"
-    principal = await world.provider.authenticate(f"Bearer {answer.json()['access_token']}")
+    principal = await world.provider.authenticate(Credentials(f"Bearer {answer.json()['access_token']}"))
     assert (principal.subject, str(principal.kind), set(principal.roles)) == ("machine", "service", {"service"})
 
 

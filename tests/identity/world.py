@@ -17,6 +17,7 @@ from identity.domain.records import User
 from identity.http import endpoints
 from identity.service import IdentityProvider, Registration
 from shared_kernel.context import RequestContext, put_context
+from shared_kernel.credentials import Credentials
 from shared_kernel.errors import GridwardenError, UnauthenticatedError, UnavailableError
 from shared_kernel.events import Event, Receipt
 from tests.frozen_clock import FrozenClock
@@ -55,6 +56,7 @@ class Gateway:
     def __init__(self, app: ASGIApp, provider: IdentityProvider) -> None:
         self.app = app
         self.provider = provider
+        self.certificate: bytes | None = None
         self.context = RequestContext(request_id="r-1", source_ip="192.0.2.7", user_agent="tests")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,12 +64,16 @@ class Gateway:
         if scope["type"] == "http":
             request = Request(scope)
             try:
-                principal = await self.provider.authenticate(request.headers.get("authorization"))
+                credentials = Credentials(
+                    request.headers.get("authorization"), request.method, ISSUER + request.url.path,
+                    tuple(request.headers.getlist("dpop")), self.certificate)
+                principal = await self.provider.authenticate(credentials)
             except UnauthenticatedError as error:
                 await JSONResponse({"detail": error.detail}, 401)(scope, receive, send)
                 return
             address = request.headers.get("x-test-address", self.context.source_ip)
-            put_context(scope, replace(self.context, principal=principal, source_ip=address))
+            put_context(scope, replace(
+                self.context, principal=principal, source_ip=address, credentials=credentials))
         await self.app(scope, receive, send)
 
 

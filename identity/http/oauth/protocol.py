@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from identity.domain.jose.key_ring import JWKS_MAX_AGE_S
 from identity.domain.oauth.errors import OAuthError
-from identity.http.forms import form_pairs
+from identity.http.pages.forms import form_pairs
 from identity.service import IdentityProvider
 from shared_kernel.context import context_of
 from shared_kernel.errors import InvalidInputError

@@ -5,10 +5,11 @@ The signature is checked once a token and process; the grant's state at most two
 
 from collections import OrderedDict
 
-from identity.domain.jose.tokens import AccessToken
+from identity.domain.oauth.access_tokens import AccessToken, read_access_token
 from identity.domain.oauth.errors import InvalidTokenError
 from identity.domain.records import GrantState
 from identity.service.foundation import SECOND_US, Foundation
+from shared_kernel.credentials import Credentials
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
 MAX_VERIFIED = 20_000
@@ -22,11 +23,12 @@ class Authenticator:
         self._foundation = foundation
         self._verified: OrderedDict[str, _Known] = OrderedDict()
 
-    async def authenticate(self, authorization: str | None) -> Principal:
+    async def authenticate(self, credentials: Credentials) -> Principal:
         """Return the principal; raise InvalidTokenError for a token that is not good now.
 
         No header is nobody, and so is Basic: a client's secret at the token endpoint is nobody's bearer token.
         """
+        authorization = credentials.authorization
         if authorization is None:
             return ANONYMOUS
         scheme, _, token = authorization.partition(" ")
@@ -43,7 +45,7 @@ class Authenticator:
     async def _principal(self, token: str) -> Principal:
         now_us = self._foundation.now_us()
         known = self._verified.get(token)
-        access = known[0] if known else self._foundation.mint.read_access_token(token, now_us)
+        access = known[0] if known else read_access_token(token, self._foundation.mint, now_us)
         if access.expires_at_s * SECOND_US <= now_us:
             raise InvalidTokenError("it has expired")
         state = await self._foundation.states.of(access.grant_id, now_us)

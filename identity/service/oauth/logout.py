@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from identity.domain.oauth.authorization import response_url
 from identity.domain.oauth.errors import UntrustedRedirectError
+from identity.domain.oauth.id_tokens import client_of_hint
 from identity.domain.records import Session
 from identity.service.clients.registry import Registry
 from identity.service.foundation import Foundation
@@ -41,7 +42,7 @@ class LogoutDesk:
 
     def _named_client(self, parameters: Mapping[str, str]) -> str | None:
         client_id, hint = parameters.get("client_id"), parameters.get("id_token_hint")
-        hinted = self._foundation.mint.client_of_hint(hint) if hint else None
+        hinted = client_of_hint(hint, self._foundation.mint) if hint else None
         if hint and (hinted is None or client_id not in {None, hinted}):
             raise UntrustedRedirectError("id_token_hint is not an ID token of ours for this client")
         return hinted or client_id

@@ -9,9 +9,12 @@ from typing import Any, NoReturn
 
 from prometheus_client import Counter
 
-from identity.domain.jose.tokens import Issuance
+from identity.domain.jose.front import ACCESS_TYPE, ID_TYPE
 from identity.domain.oauth import pkce
+from identity.domain.oauth.access_tokens import access_claims
 from identity.domain.oauth.errors import OAuthError
+from identity.domain.oauth.id_tokens import id_claims
+from identity.domain.oauth.issuance import Issuance
 from identity.domain.oauth.parameters import scope_of, scope_text
 from identity.domain.opaque import Kind, Opaque, mint, read
 from identity.domain.records import Client, Grant, GrantState, StoredCode, StoredRefresh
@@ -128,11 +131,12 @@ class TokenDesk:
                      nonce: str | None = None, refresh_scopes: frozenset[str] | None = None) -> Answer:
         """Write the answer, keep the new refresh token's hash, seal. `until_us` is when the grant ends."""
         issuance = self._issuance(client, state, scopes=scopes, until_us=until_us, nonce=nonce)
-        access_token = self._foundation.mint.access_token(issuance)
+        pen = self._foundation.mint
+        access_token = await pen.sign(access_claims(issuance, pen), token_type=ACCESS_TYPE)
         answer: Answer = {"access_token": access_token, "token_type": "Bearer", "scope": scope_text(scopes),
                           "expires_in": issuance.expires_at_s - issuance.issued_at_s}
         if "openid" in scopes and state.user_id is not None:
-            answer["id_token"] = self._foundation.mint.id_token(issuance, access_token)
+            answer["id_token"] = await pen.sign(id_claims(issuance, pen, access_token), token_type=ID_TYPE)
         if state.user_id is not None and "refresh_token" in client.grant_types:
             token = mint(Kind.REFRESH)
             stored = StoredRefresh(token.id, state.grant_id, client.id, refresh_scopes or scopes, until_us)
@@ -196,7 +200,7 @@ def _check_code(stored: StoredCode, parameters: Parameters, verifier: str, now_u
         _refuse_grant("the code has expired")
     if parameters.get("redirect_uri") != stored.redirect_uri:
         _refuse_grant("redirect_uri is not the one of the authorization request (RFC 6749 4.1.3)")
-    if not pkce.proves(verifier, stored.code_challenge):
+    if stored.code_challenge is None or not pkce.proves(verifier, stored.code_challenge):
         _refuse_grant("code_verifier does not fit the code_challenge (RFC 7636 4.6)")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from identity.domain.jose.tokens import AccessToken
+from identity.domain.oauth.access_tokens import AccessToken, read_access_token
 from identity.domain.oauth.errors import InvalidTokenError, OAuthError
 from identity.domain.oauth.parameters import scope_text
 from identity.domain.opaque import Kind, read
@@ -26,7 +26,7 @@ class TokenStatus:
         text = _token(parameters)
         now_us = self._foundation.now_us()
         try:
-            access = self._foundation.mint.read_access_token(text, now_us)
+            access = read_access_token(text, self._foundation.mint, now_us)
         except InvalidTokenError:
             return INACTIVE
         state = await self._foundation.states.of(access.grant_id, now_us)
@@ -58,7 +58,7 @@ class TokenStatus:
                 stored = await tables.refresh_tokens.find(opaque)
             return stored.grant_id if stored else None
         try:
-            return self._foundation.mint.read_access_token(text, self._foundation.now_us()).grant_id
+            return read_access_token(text, self._foundation.mint, self._foundation.now_us()).grant_id
         except InvalidTokenError:
             return None
 

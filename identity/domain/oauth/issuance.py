@@ -1,0 +1,24 @@
+"""Everything that goes into the tokens of one answer."""
+
+from dataclasses import dataclass, field
+
+from identity.domain.records import GrantTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Issuance:
+    """Whom tokens are issued to, for what, until when."""
+
+    subject: str
+    client_id: str
+    grant_id: str
+    token_id: str
+    scopes: frozenset[str]
+    roles: frozenset[str]
+    issued_at_s: int
+    expires_at_s: int
+    terms: GrantTerms = field(default_factory=GrantTerms)
+    name: str | None = None
+    session_id: str | None = None
+    authenticated_at_us: int | None = None
+    nonce: str | None = None
