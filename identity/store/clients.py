@@ -35,7 +35,8 @@ class Clients:
     async def put(self, client: Client) -> bool:
         """Add the client or bring it up to date; answer whether it is new."""
         is_new: bool = await self._executor.fetchval(
-            f"INSERT INTO identity.clients ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+            f"INSERT INTO identity.clients ({_COLUMNS}) "  # noqa: S608 - a constant
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
             """ON CONFLICT (id) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
             first_party = excluded.first_party, redirect_uris = excluded.redirect_uris,
             post_logout_redirect_uris = excluded.post_logout_redirect_uris, grant_types = excluded.grant_types,
