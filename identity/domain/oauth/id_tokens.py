@@ -2,38 +2,74 @@
 
 import hashlib
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from typing import Any
 
 from identity.domain.jose.front import ID_TYPE
 from identity.domain.jose.mint import Mint
+from identity.domain.oauth.claims import requested_claims
 from identity.domain.oauth.errors import InvalidTokenError
 from identity.domain.oauth.issuance import Issuance
+from identity.domain.records import Client
+
+_HASHES = {"EdDSA": hashlib.sha512, "Ed25519": hashlib.sha512}
+"""The hash of the ID token's algorithm where it is not SHA-256 (OIDC Core 3.1.3.6; Ed25519 hashes by SHA-512)."""
 
 
-def id_claims(issuance: Issuance, mint: Mint, access_token: str) -> dict[str, Any]:
-    """Return the claims of an ID token bound to its access token by `at_hash` (OIDC Core 3.1.3.6)."""
+def id_claims(issuance: Issuance, mint: Mint, access_token: str, client: Client | None = None) -> dict[str, Any]:
+    """Return the claims of an ID token bound to its access token by `at_hash` (OIDC Core 3.1.3.6).
+
+    The audience is the client alone, so `azp` is never due. Our own applications see the account's name at once;
+    everybody else asks userinfo, or names claims in the parameter `claims`.
+    """
+    algorithm = client.settings.id_token_signing_alg if client else "ES256"
+    authenticated_at_us = issuance.authenticated_at_us or issuance.terms.authenticated_at_us or 0
     claims: dict[str, Any] = {
         "iss": mint.issuer, "aud": issuance.client_id, "sub": issuance.subject, "iat": issuance.issued_at_s,
-        "exp": issuance.expires_at_s, "sid": issuance.session_id, "amr": ["pwd"],
-        "auth_time": (issuance.authenticated_at_us or 0) // 1_000_000, "at_hash": at_hash(access_token),
+        "exp": issuance.expires_at_s, "auth_time": authenticated_at_us // 1_000_000,
+        "at_hash": at_hash(access_token, algorithm),
     }
-    if issuance.nonce is not None:
-        claims["nonce"] = issuance.nonce
-    if "profile" in issuance.scopes:
+    claims |= _given({"sid": issuance.session_id, "acr": issuance.terms.acr, "nonce": issuance.nonce})
+    claims["amr"] = list(issuance.terms.amr) or ["pwd"]
+    if "profile" in issuance.scopes and (client is None or client.first_party):
         claims |= {"name": issuance.name, "preferred_username": issuance.name}
+    if issuance.person is not None:
+        claims |= requested_claims(issuance.person, issuance.terms.claims, "id_token")
     return claims
 
 
-def client_of_hint(id_token: str, mint: Mint) -> str | None:
-    """Return the client an ID token was issued to, expired or not (RP-Initiated Logout section 4)."""
+def _given(claims: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What an ID token of ours says when it comes back, expired or not (RP-Initiated Logout section 4)."""
+
+    client_id: str
+    subject: str
+    session_id: str | None
+
+
+def read_hint(id_token: str, mint: Mint) -> Hint | None:
+    """Return what a hint says, None when it is not an ID token we signed."""
     try:
         claims = mint.verified(id_token, token_type=ID_TYPE)
     except InvalidTokenError:
         return None
-    audience = claims.get("aud")
-    return audience if isinstance(audience, str) else None
+    client_id, subject, session_id = (claims.get(name) for name in ("aud", "sub", "sid"))
+    if not isinstance(client_id, str) or not isinstance(subject, str):
+        return None
+    return Hint(client_id, subject, session_id if isinstance(session_id, str) else None)
 
 
-def at_hash(access_token: str) -> str:
-    """Return the left half of the token's SHA-256, base64url (OIDC Core 3.1.3.6)."""
-    return urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()[:16]).rstrip(b"=").decode()
+def client_of_hint(id_token: str, mint: Mint) -> str | None:
+    """Return the client an ID token was issued to."""
+    hint = read_hint(id_token, mint)
+    return hint.client_id if hint else None
+
+
+def at_hash(access_token: str, algorithm: str = "ES256") -> str:
+    """Return the left half of the token's hash by the ID token's algorithm, base64url (OIDC Core 3.1.3.6)."""
+    digest = _HASHES.get(algorithm, hashlib.sha256)(access_token.encode()).digest()
+    return urlsafe_b64encode(digest[:len(digest) // 2]).rstrip(b"=").decode()

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from identity.domain.records import GrantTerms
+from identity.domain.records import GrantTerms, User
 
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """Whom tokens are issued to, for what, until when."""
+    """Whom tokens are issued to, for what, until when.
+
+    `person` is read only when an ID token must tell more than their name (`claims.asks_about_person`).
+    """
 
     subject: str
     client_id: str
@@ -22,3 +25,4 @@ class Issuance:
     session_id: str | None = None
     authenticated_at_us: int | None = None
     nonce: str | None = None
+    person: User | None = None
