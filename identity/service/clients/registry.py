@@ -9,14 +9,17 @@ from identity.domain.oauth.client_authentication import claim_of
 from identity.domain.oauth.errors import InvalidClientError
 from identity.domain.oauth.redirect_uris import may_be_registered
 from identity.domain.opaque import Kind, mint, sha256
-from identity.domain.records import Client
+from identity.domain.records import Client, ClientSettings
 from identity.service.foundation import Foundation
 from identity.service.journal import acting
 from shared_kernel.context import RequestContext
 from shared_kernel.errors import UnprocessableError
 from shared_kernel.principal import Principal
 
-GRANT_TYPES = frozenset({"authorization_code", "refresh_token", "client_credentials"})
+GRANT_TYPES = frozenset({
+    "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:token-exchange"})
+_SECRETS = frozenset({None, "client_secret_basic", "client_secret_post"})
 SIGN_IN_SCOPES = frozenset({"openid", "profile", "api"})
 _NOBODY = bytes(32)
 _MAX_NAME = 100
@@ -34,6 +37,7 @@ class Registration:
     scopes: frozenset[str] = SIGN_IN_SCOPES
     roles: frozenset[str] = field(default=frozenset())
     first_party: bool = False
+    settings: ClientSettings = field(default_factory=ClientSettings)
 
 
 class Registry:
@@ -45,7 +49,8 @@ class Registry:
     async def create(self, registration: Registration, *, public: bool, by: str | Principal,
                      context: RequestContext | None = None) -> tuple[Client, str | None]:
         """Register a client; answer it with its secret (None for a public one), which is shown this once."""
-        secret = None if public else mint(Kind.SECRET).text
+        is_secret = not public and registration.settings.auth_method in _SECRETS
+        secret = mint(Kind.SECRET).text if is_secret else None
         client = await self.ensure(registration, secret=secret, by=by, context=context)
         return client, secret
 
@@ -90,7 +95,8 @@ class Registry:
                 raise UnprocessableError(f"{uri[:200]!r} may not be registered: use https, or http on a loopback host")
         if not registration.grant_types <= GRANT_TYPES:
             raise UnprocessableError(f"grant types must be among {sorted(GRANT_TYPES)}")
-        if secret is None and "client_credentials" in registration.grant_types:
+        is_public = secret is None and registration.settings.auth_method in {None, "none"}
+        if is_public and "client_credentials" in registration.grant_types:
             raise UnprocessableError("a public client cannot use client_credentials (RFC 6749 4.4)")
         if not registration.name.isprintable() or not 0 < len(registration.name) <= _MAX_NAME:
             raise UnprocessableError(f"name must be 1 to {_MAX_NAME} printable characters")
@@ -101,4 +107,5 @@ class Registry:
             post_logout_redirect_uris=registration.post_logout_redirect_uris,
             grant_types=registration.grant_types, scopes=new_scopes(registration.scopes),
             roles=new_roles(registration.roles), created_at_us=self._foundation.now_us(),
+            settings=registration.settings,
         )
