@@ -106,6 +106,10 @@ class Settings(BaseSettings):
         parts = urlsplit(self.gateway_url())
         return f"{parts.scheme}://{parts.netloc}"
 
+    def issuer_path(self) -> str:
+        """Return the path below which the provider's own endpoints lie, empty without one."""
+        return urlsplit(self.gateway_url()).path
+
     def mtls_url(self) -> str | None:
         """Return what clients with certificates call: the issuer's host on the port that demands them."""
         if self.mtls_port is None:

@@ -68,12 +68,12 @@ class Product:
             *live_decisions.endpoints(self.ledger, self.clock),
         )
 
-    def gateway(self) -> Gateway:
-        """Return the enforcement point in front of all of them."""
+    def gateway(self, *, origin: str) -> Gateway:
+        """Return the enforcement point in front of all of them, as `origin` (scheme, host, port) is called."""
         return Gateway(
             self.endpoints(), identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
             ledger=self.ledger, labels=self.governed.catalog, clock=self.clock,
-            origin=self.settings.gateway_origin(), trusted_proxies=self.settings.trusted_proxies,
+            origin=origin, trusted_proxies=self.settings.trusted_proxies,
         )
 
     async def first_start(self, screen: Screen, *, demo: bool) -> None:

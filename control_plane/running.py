@@ -4,22 +4,26 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from importlib.metadata import version
 
 import structlog
 import uvloop
+from starlette.types import ASGIApp
 
-from control_plane.config import Settings
+from control_plane.config import ConfigurationError, Settings
 from control_plane.console.wiring import console_application
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import migrate
 from control_plane.gateway.protocol import StrictProtocol
 from control_plane.home import Home, HomeLock
+from control_plane.listening import Sockets, listening, port_of
 from control_plane.logs import configure_logs
+from control_plane.product import Product
 from control_plane.screen import Screen
 from control_plane.server import Listener, listen, serve
+from control_plane.tls.contexts import KeyPair
 from control_plane.watchdog import keep_running
 from control_plane.wiring.product import assembled
 from shared_kernel.errors import UnavailableError
@@ -32,57 +36,64 @@ def run(settings: Settings, *, demo: bool, as_json: bool) -> None:
     configure_logs(settings.log_level)
     screen = Screen(as_json=as_json)
     home = Home(settings.home.resolve())
-    with HomeLock(home, version("gridwarden")), _listening(settings) as (bound, gateway, console):
-        uvloop.run(_run(bound, home, gateway, console, screen, demo=demo))
+    keys = _key_pair(settings)
+    with HomeLock(home, version("gridwarden")), listening(settings) as (bound, sockets):
+        uvloop.run(_run(bound, home, sockets, keys, screen, demo=demo))
 
 
 def run_console(settings: Settings) -> None:
     """Run only the console, against the gateway that `issuer` names."""
     configure_logs(settings.log_level)
+    keys = _key_pair(settings)
     with contextlib.closing(listen(str(settings.host), settings.console_port, option="--console-port")) as bound:
-        settings = _with_ports(settings, settings.gateway_port, _port(bound))
+        settings = settings.model_copy(update={"console_port": port_of(bound)})
         Screen(as_json=False).say("ready", f"console {settings.console_base_url()}")
-        uvloop.run(_run_console(settings, Home(settings.home.resolve()), bound))
+        uvloop.run(_run_console(settings, Home(settings.home.resolve()), bound, keys))
 
 
-@contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[tuple[Settings, socket.socket, socket.socket]]:
-    """Bind both ports before anything is started, so that a taken port costs nothing."""
-    with (
-        contextlib.closing(listen(str(settings.host), settings.gateway_port, option="--gateway-port")) as gateway,
-        contextlib.closing(listen(str(settings.host), settings.console_port, option="--console-port")) as console,
-    ):
-        yield _with_ports(settings, _port(gateway), _port(console)), gateway, console
-
-
-def _port(bound: socket.socket) -> int:
-    return int(bound.getsockname()[1])
-
-
-def _with_ports(settings: Settings, gateway_port: int, console_port: int) -> Settings:
-    return settings.model_copy(update={"gateway_port": gateway_port, "console_port": console_port})
+def _key_pair(settings: Settings) -> KeyPair | None:
+    if settings.tls_cert is None and settings.mtls_port is not None:
+        raise ConfigurationError("the setting mtls_port is unusable: client certificates need TLS_CERT and TLS_KEY")
+    return None if settings.tls_cert is None else KeyPair(settings.tls_cert, settings.tls_key)
 
 
 async def _run(  # noqa: PLR0913 - what one start consists of
-    settings: Settings, home: Home, gateway: socket.socket, console: socket.socket, screen: Screen, *, demo: bool,
+    settings: Settings, home: Home, sockets: Sockets, keys: KeyPair | None, screen: Screen, *, demo: bool,
 ) -> None:
     stop = _stop_event()
     async with _database(settings, home) as (url, server), assembled(settings, home, url) as product:
         await product.first_start(screen, demo=demo)
         async with console_application(settings, home) as web:
-            listeners = [Listener(product.gateway(), gateway, StrictProtocol), Listener(web, console, StrictProtocol)]
+            listeners = _listeners(product, web, sockets, keys)
             serving = asyncio.create_task(serve(listeners, stop))
             product.start_background()
             if server is not None:
                 product.supervisor.start("embedded database", partial(keep_running, server))
+            if keys is not None:
+                product.supervisor.start("tls key pair", keys.follow)
             _tell_ready(settings, screen)
             await serving
             _log.info("stopping")
 
 
-async def _run_console(settings: Settings, home: Home, bound: socket.socket) -> None:
+def _listeners(product: Product, web: ASGIApp, sockets: Sockets, keys: KeyPair | None) -> list[Listener]:
+    """Return the gateway, the console and, if wanted, the gateway's port for clients with certificates."""
+    settings = product.settings
+    plain = keys.plain() if keys else None
+    asks = settings.tls_client_certificates == "optional"
+    front = keys.asking(requires_certificate=False) if keys and asks else plain
+    found = [Listener(product.gateway(origin=settings.gateway_origin()), sockets.gateway, StrictProtocol, front),
+             Listener(web, sockets.console, StrictProtocol, plain)]
+    if sockets.mtls is not None and keys is not None:
+        origin = (settings.mtls_url() or "").removesuffix(settings.issuer_path())
+        found.append(Listener(product.gateway(origin=origin), sockets.mtls, StrictProtocol,
+                              keys.asking(requires_certificate=True)))
+    return found
+
+
+async def _run_console(settings: Settings, home: Home, bound: socket.socket, keys: KeyPair | None) -> None:
     async with console_application(settings, home) as web:
-        await serve([Listener(web, bound, StrictProtocol)], _stop_event())
+        await serve([Listener(web, bound, StrictProtocol, keys.plain() if keys else None)], _stop_event())
 
 
 def _stop_event() -> asyncio.Event:
@@ -113,5 +124,6 @@ async def _database(settings: Settings, home: Home) -> AsyncIterator[tuple[str, 
 
 
 def _tell_ready(settings: Settings, screen: Screen) -> None:
-    gateway, console = settings.gateway_url(), settings.console_base_url()
-    screen.say("ready", f"ready: gateway {gateway}, console {console}", gateway=gateway, console=console)
+    gateway, console, mtls = settings.gateway_url(), settings.console_base_url(), settings.mtls_url()
+    facts = {"gateway": gateway, "console": console} | ({"mtls": mtls} if mtls else {})
+    screen.say("ready", "ready: " + ", ".join(f"{name} {url}" for name, url in facts.items()), **facts)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,11 +49,12 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An ASGI application, its socket, and the HTTP protocol it is parsed with."""
+    """An ASGI application, its socket, the HTTP protocol it is parsed with, and TLS if it speaks that."""
 
     application: Any
     socket: socket.socket
     http: Any = "httptools"
+    tls: ssl.SSLContext | None = None
 
 
 class _Server(uvicorn.Server):
@@ -82,8 +84,10 @@ async def serve(listeners: list[Listener], stop: asyncio.Event) -> None:
 
 
 def _config(listener: Listener) -> uvicorn.Config:
+    context = listener.tls
     return uvicorn.Config(
         listener.application, http=listener.http, loop="uvloop", ws="websockets-sansio", lifespan="off",
         log_config=None, access_log=False, proxy_headers=False, server_header=False,
+        ssl_context_factory=None if context is None else lambda *_: context,
         timeout_keep_alive=30, timeout_graceful_shutdown=GRACE_S, ws_max_size=65_536,
     )

@@ -13,6 +13,7 @@ from control_plane.console.gateway_client import TIMEOUT_S, GatewayClient
 from control_plane.console.sign_in import SignIn
 from control_plane.first_start import CONSOLE_CLIENT, console_secret
 from control_plane.home import Home
+from control_plane.tls.contexts import trusting
 
 MAX_CONNECTIONS = 64
 
@@ -22,6 +23,7 @@ async def console_application(settings: Settings, home: Home) -> AsyncIterator[A
     """Yield the console's ASGI application; its connections to the gateway close with it."""
     gateway, url = settings.gateway_url(), settings.console_base_url()
     secret = console_secret(home)
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=MAX_CONNECTIONS)) as http:
+    limits = httpx.Limits(max_connections=MAX_CONNECTIONS)
+    async with httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, verify=trusting(settings.tls_cert)) as http:
         sign_in = SignIn(gateway, f"{url}/callback", client_id=CONSOLE_CLIENT, client_secret=secret, http=http)
         yield build(Console(url, GatewayClient(gateway, http, CONSOLE_CLIENT, secret), sign_in))

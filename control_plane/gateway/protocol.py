@@ -20,6 +20,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from control_plane.gateway import metrics
+from control_plane.gateway.certificates import EXTENSION
 from control_plane.problems import MEDIA_TYPE, TYPE_PREFIX
 from shared_kernel.ids import uuid7
 
@@ -61,10 +62,14 @@ class StrictProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
         self._refusal: RefusedHeadError | None = None
+        self._extensions: dict[str, Any] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give a new connection its time to say something."""
         super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+        self._extensions = {EXTENSION: certificate} if certificate else {}
         self._arm(self.head_timeout_s, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -104,6 +109,7 @@ class StrictProtocol(HttpToolsProtocol):
         """Start a request."""
         self._kept_bytes = 0
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field of the head; trailers come after the decision and are dropped."""
