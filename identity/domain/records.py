@@ -40,7 +40,9 @@ class ClientSettings:
 
     `profile` is `baseline` or `fapi2`. `auth_method` None means client_secret_basic or client_secret_post for a client
     with a secret and `none` for one without. `resources` are the resource indicators (RFC 8707) it may ask for beside
-    our own API, `exchange_audiences` those it may exchange tokens towards (RFC 8693). `metadata` is for people to read
+    our own API, `exchange_audiences` those it may exchange tokens towards (RFC 8693). `audiences` are the
+    resources it *is*, whose tokens it may introspect and exchange; `may_act` the one client that may act with tokens
+    issued to this one (RFC 8693 4.4). `metadata` is for people to read
     (client_uri, logo_uri, policy_uri, tos_uri, contacts, software_id ...).
     """
 
@@ -72,6 +74,8 @@ class ClientSettings:
     initiate_login_uri: str | None = None
     resources: tuple[str, ...] = ()
     exchange_audiences: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
+    may_act: str | None = None
     authorization_details_types: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -161,11 +165,16 @@ class Grant:
     created_at_us: int
     expires_at_us: int
     terms: GrantTerms = field(default_factory=GrantTerms)
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GrantState:
-    """A live grant as a resource sees it now, with the roles of this moment."""
+    """A live grant as a resource sees it now, with the roles of this moment.
+
+    `parent` is the grant whose token was exchanged for this one (RFC 8693): it speaks for the parent's subject, dies
+    with the parent, and carries no role that the parent would not.
+    """
 
     grant_id: str
     client_id: str
@@ -177,12 +186,20 @@ class GrantState:
     user_roles: frozenset[str]
     client_roles: frozenset[str]
     terms: GrantTerms = field(default_factory=GrantTerms)
+    parent: "GrantState | None" = None
+
+    @property
+    def subject(self) -> str:
+        """Whom a token of this grant is about: a person, or a client for itself."""
+        return self.parent.subject if self.parent is not None else self.user_id or self.client_id
 
     def roles_for(self, scopes: frozenset[str]) -> frozenset[str]:
         """Return the roles a token carries: a third-party client acts with a person's only if allowed `api`."""
-        if self.user_id is None:
-            return self.client_roles
-        return self.user_roles if self.first_party or "api" in scopes else frozenset()
+        if self.user_id is not None and not (self.first_party or "api" in scopes):
+            return frozenset()
+        if self.parent is not None:
+            return self.parent.roles_for(scopes)
+        return self.client_roles if self.user_id is None else self.user_roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +226,4 @@ class StoredRefresh:
     scopes: frozenset[str]
     expires_at_us: int
     jkt: str | None = None
+    certificate: str | None = None

@@ -1,16 +1,29 @@
 """A provider on a real database for every test that asks for the world."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from control_plane.database.pools import open_pool
+from control_plane.database.roles import APP
 from identity.adapters.key_files import KeyFiles
 from identity.service import IdentityProvider
 from identity.store.database import Database
+from tests.conftest import DatabaseMaker
 from tests.frozen_clock import FrozenClock
 from tests.identity.world import ISSUER, ListRecorder, World
+
+
+@pytest.fixture
+async def app_pool(make_database: DatabaseMaker) -> AsyncIterator[asyncpg.Pool]:
+    """A pool with the application's role on a fresh database of identity, for tests in every folder of the house."""
+    pool = await open_pool(await make_database("identity"), APP, size=8)
+    yield pool
+    async with asyncio.timeout(10):
+        await pool.close()
 
 
 @pytest.fixture

@@ -128,9 +128,11 @@ PROTOCOL = (
         created_at_us bigint NOT NULL,
         expires_at_us bigint NOT NULL)""",
     "ALTER TABLE identity.grants DROP CONSTRAINT grants_check",
-    "ALTER TABLE identity.grants ADD terms jsonb NOT NULL DEFAULT '{}'",
+    """ALTER TABLE identity.grants ADD terms jsonb NOT NULL DEFAULT '{}',
+        ADD parent_id text REFERENCES identity.grants ON DELETE CASCADE""",
+    "CREATE INDEX ON identity.grants (parent_id) WHERE parent_id IS NOT NULL",
     """ALTER TABLE identity.codes ALTER COLUMN code_challenge DROP NOT NULL, ADD jkt text""",
-    "ALTER TABLE identity.refresh_tokens ADD jkt text",
+    "ALTER TABLE identity.refresh_tokens ADD jkt text, ADD certificate text",
     """CREATE TABLE identity.pushed_requests (
         id text PRIMARY KEY,
         secret_hash bytea NOT NULL CHECK (length(secret_hash) = 32),
@@ -159,6 +161,14 @@ PROTOCOL = (
         created_at_us bigint NOT NULL,
         expires_at_us bigint NOT NULL)""",
     "CREATE INDEX ON identity.device_codes (expires_at_us)",
+    """CREATE TABLE identity.device_attempts (
+        id text PRIMARY KEY,
+        session_id text NOT NULL,
+        address text NOT NULL,
+        at_us bigint NOT NULL)""",
+    "CREATE INDEX ON identity.device_attempts (session_id, at_us)",
+    "CREATE INDEX ON identity.device_attempts (address, at_us)",
+    "CREATE INDEX ON identity.device_attempts (at_us)",
     """CREATE TABLE identity.logout_deliveries (
         id text PRIMARY KEY,
         client_id text NOT NULL REFERENCES identity.clients ON DELETE CASCADE,
@@ -208,7 +218,7 @@ SIGNALS = (
 GRANT = """GRANT SELECT, INSERT, UPDATE, DELETE ON identity.roles, identity.devices, identity.login_steps,
     identity.totp_factors, identity.passkeys, identity.webauthn_challenges, identity.recovery_codes,
     identity.mail_links, identity.mails, identity.initial_access_tokens, identity.pushed_requests,
-    identity.seen_proofs, identity.device_codes, identity.logout_deliveries, identity.signal_streams,
+    identity.seen_proofs, identity.device_codes, identity.device_attempts, identity.logout_deliveries, identity.signal_streams,
     identity.signal_subjects, identity.signal_events TO gridwarden_app"""
 
 
