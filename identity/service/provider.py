@@ -19,6 +19,7 @@ from identity.service.oauth.authorization import AuthorizationDesk
 from identity.service.oauth.grant_states import GrantStates
 from identity.service.oauth.logout import LogoutDesk
 from identity.service.oauth.metadata import provider_metadata
+from identity.service.oauth.sender import SenderConstraints
 from identity.service.oauth.token_desk import TokenDesk
 from identity.service.oauth.token_status import TokenStatus
 from identity.service.people.accounts import Accounts, Actor
@@ -58,6 +59,7 @@ class IdentityProvider:
         self.login_desk = LoginDesk(self._foundation, self._passwords, risk=login_risk, accepted=login_accepted)
         self.authorizations = AuthorizationDesk(self._foundation, self.clients, self.login_desk)
         self.logouts = LogoutDesk(self._foundation, self.clients)
+        self.sender = SenderConstraints(self._foundation, self._form_key)
         self._tokens = TokenDesk(self._foundation)
         self._status = TokenStatus(self._foundation)
         self._authenticator = Authenticator(self._foundation)
@@ -117,31 +119,31 @@ class IdentityProvider:
             post_logout_redirect_uris=tuple(post_logout_redirect_uris), first_party=first_party, roles=roles)
         return await self.clients.ensure(registration, secret=secret, by="gridwarden")
 
-    async def token(self, authorization: str | None, pairs: Pairs, context: RequestContext) -> dict[str, Any]:
+    async def token(self, pairs: Pairs, context: RequestContext) -> dict[str, Any]:
         """Answer a token request (RFC 6749 section 5); every refusal is sealed before it is raised."""
         try:
             parameters = _single(pairs)
-            client = await self.clients.authenticate(authorization, parameters)
+            client = await self.clients.authenticate(context.credentials, parameters)
             return await self._tokens.exchange(client, parameters, context)
         except OAuthError as error:
             await self._seal_refusal(error, pairs, context)
             raise
 
-    async def introspect(self, authorization: str | None, pairs: Pairs, context: RequestContext) -> Mapping[str, Any]:
+    async def introspect(self, pairs: Pairs, context: RequestContext) -> Mapping[str, Any]:
         """Answer an introspection request of a confidential client (RFC 7662)."""
         try:
             parameters = _single(pairs)
-            client = await self.clients.authenticate(authorization, parameters, confidential=True)
+            client = await self.clients.authenticate(context.credentials, parameters, confidential=True)
             return await self._status.introspect(client, parameters)
         except OAuthError as error:
             await self._seal_refusal(error, pairs, context)
             raise
 
-    async def revoke(self, authorization: str | None, pairs: Pairs, context: RequestContext) -> None:
+    async def revoke(self, pairs: Pairs, context: RequestContext) -> None:
         """Carry out a revocation request (RFC 7009)."""
         try:
             parameters = _single(pairs)
-            client = await self.clients.authenticate(authorization, parameters)
+            client = await self.clients.authenticate(context.credentials, parameters)
             await self._status.revoke(client, parameters, context)
         except OAuthError as error:
             await self._seal_refusal(error, pairs, context)

@@ -10,6 +10,7 @@ from identity.store.grants import Grants
 from identity.store.login_attempts import LoginAttempts
 from identity.store.one_time import Codes, RefreshTokens
 from identity.store.pruning import Pruning
+from identity.store.seen_proofs import SeenProofs
 from identity.store.sessions import Sessions
 from identity.store.users import Users
 from shared_kernel.errors import UnavailableError
@@ -65,6 +66,11 @@ class Tables:
     def refresh_tokens(self) -> RefreshTokens:
         """Refresh tokens."""
         return RefreshTokens(self._executor)
+
+    @property
+    def seen_proofs(self) -> SeenProofs:
+        """Assertions and proofs that were shown."""
+        return SeenProofs(self._executor)
 
     @property
     def login_attempts(self) -> LoginAttempts:

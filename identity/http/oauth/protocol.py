@@ -64,12 +64,11 @@ class ProtocolRoutes:
         return json_response(claims)
 
     async def _answer(self, request: Request, ask: Callable[..., Awaitable[object]]) -> Response:
-        authorization = request.headers.get("authorization")
+        context = context_of(request.scope)
         try:
-            pairs = await _pairs(request)
-            found = await ask(authorization, pairs, context_of(request.scope))
+            found = await ask(await _pairs(request), context)
         except OAuthError as error:
-            return _refusal(error, authorization)
+            return _refusal(error, context.credentials.authorization)
         return json_response(found if found is not None else {})
 
 

@@ -1,18 +1,17 @@
 """Clients: registered, brought up to date, and asked to prove who they are."""
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from identity.domain.naming import new_client_id, new_roles, new_scopes
-from identity.domain.oauth.client_authentication import claim_of
-from identity.domain.oauth.errors import InvalidClientError
 from identity.domain.oauth.redirect_uris import may_be_registered
 from identity.domain.opaque import Kind, mint, sha256
 from identity.domain.records import Client, ClientSettings
+from identity.service.clients.authentication import ClientAuthentication
 from identity.service.foundation import Foundation
 from identity.service.journal import acting
 from shared_kernel.context import RequestContext
+from shared_kernel.credentials import Credentials
 from shared_kernel.errors import UnprocessableError
 from shared_kernel.principal import Principal
 
@@ -21,7 +20,6 @@ GRANT_TYPES = frozenset({
     "urn:ietf:params:oauth:grant-type:token-exchange"})
 _SECRETS = frozenset({None, "client_secret_basic", "client_secret_post"})
 SIGN_IN_SCOPES = frozenset({"openid", "profile", "api"})
-_NOBODY = bytes(32)
 _MAX_NAME = 100
 
 
@@ -45,6 +43,7 @@ class Registry:
 
     def __init__(self, foundation: Foundation) -> None:
         self._foundation = foundation
+        self._authentication = ClientAuthentication(foundation)
 
     async def create(self, registration: Registration, *, public: bool, by: str | Principal,
                      context: RequestContext | None = None) -> tuple[Client, str | None]:
@@ -77,17 +76,10 @@ class Registry:
         async with self._foundation.database.read() as tables:
             return await tables.clients.listed(after, limit)
 
-    async def authenticate(self, authorization: str | None, parameters: Mapping[str, str], *,
+    async def authenticate(self, credentials: Credentials, parameters: Mapping[str, str], *,
                            confidential: bool = False) -> Client:
         """Return the client that proved itself; raise InvalidClientError, the same for every cause."""
-        claim = claim_of(authorization, parameters)
-        client = await self.get(claim.client_id)
-        expected = (client.secret_hash if client else None) or _NOBODY
-        is_right = hmac.compare_digest(sha256(claim.secret or ""), expected)
-        is_public = client is not None and client.is_public and claim.secret is None and not confidential
-        if client is None or not (is_right or is_public):
-            raise InvalidClientError(claim.client_id)
-        return client
+        return await self._authentication.authenticate(credentials, parameters, confidential=confidential)
 
     def _checked(self, registration: Registration, secret: str | None) -> Client:
         for uri in (*registration.redirect_uris, *registration.post_logout_redirect_uris):
