@@ -10,6 +10,7 @@ from identity.http.pages.authorize import AuthorizeRoutes
 from identity.http.pages.cookies import Cookies
 from identity.http.pages.forms import MAX_FORM
 from identity.http.pages.front import Front
+from identity.http.pages.language_switch import LanguageRoutes
 from identity.http.pages.login import LoginRoutes
 from identity.http.pages.logout import LogoutRoutes
 from identity.http.pages.rendering import Pages
@@ -37,17 +38,17 @@ def _below(base: str, routes: Iterable[Endpoint]) -> Iterable[Endpoint]:
 def _discovery(routes: ProtocolRoutes, base: str) -> tuple[Endpoint, ...]:
     """OIDC Discovery appends the well-known path to the issuer, RFC 8414 section 3 puts it before the issuer's path."""
     return (
-        Endpoint("GET", f"{base}/.well-known/openid-configuration", "oauth.discovery", routes.discovery),
-        Endpoint("GET", f"/.well-known/oauth-authorization-server{base}", "oauth.discovery", routes.discovery),
+        Endpoint("GET", f"{base}/.well-known/openid-configuration", "oauth.discovery", routes.discovery, own_credentials=True),
+        Endpoint("GET", f"/.well-known/oauth-authorization-server{base}", "oauth.discovery", routes.discovery, own_credentials=True),
     )
 
 
 def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
     return (
-        Endpoint("GET", "/oauth2/jwks", "oauth.jwks", routes.jwks),
-        Endpoint("POST", "/oauth2/token", "oauth.token", routes.token, max_body=MAX_FORM),
-        Endpoint("POST", "/oauth2/introspect", "oauth.introspect", routes.introspect, max_body=MAX_FORM),
-        Endpoint("POST", "/oauth2/revoke", "oauth.revoke", routes.revoke, max_body=MAX_FORM),
+        Endpoint("GET", "/oauth2/jwks", "oauth.jwks", routes.jwks, own_credentials=True),
+        Endpoint("POST", "/oauth2/token", "oauth.token", routes.token, max_body=MAX_FORM, own_credentials=True),
+        Endpoint("POST", "/oauth2/introspect", "oauth.introspect", routes.introspect, max_body=MAX_FORM, own_credentials=True),
+        Endpoint("POST", "/oauth2/revoke", "oauth.revoke", routes.revoke, max_body=MAX_FORM, own_credentials=True),
         Endpoint("GET", "/oauth2/userinfo", "oauth.userinfo", routes.userinfo),
         Endpoint("POST", "/oauth2/userinfo", "oauth.userinfo", routes.userinfo, max_body=MAX_FORM),
     )
@@ -66,6 +67,7 @@ def _pages(front: Front) -> tuple[Endpoint, ...]:
         Endpoint("POST", "/oauth2/logout", "logout.page", logout.logout_page, max_body=MAX_FORM),
         Endpoint("GET", "/logout", "logout.page", logout.logout_page),
         Endpoint("POST", "/logout", "logout.submit", logout.logout, max_body=MAX_FORM),
+        Endpoint("POST", "/language", "login.page", LanguageRoutes(front).switch, max_body=MAX_FORM),
         Endpoint("GET", "/identity/style.css", "login.page", static.style),
         Endpoint("GET", "/identity/mark.svg", "login.page", static.mark),
     )

@@ -11,11 +11,7 @@ from identity.service.oauth.authorization import ConsentNeeded, LoginNeeded, Out
 from shared_kernel.context import context_of
 from shared_kernel.errors import InvalidInputError
 
-SCOPE_MEANINGS = {
-    "openid": "Know who you are",
-    "profile": "See your account name",
-    "api": "Act for you with your roles on grid data and controls",
-}
+SCOPES_WITH_A_MEANING = frozenset({"openid", "profile", "email", "address", "phone", "offline_access", "api"})
 
 
 class AuthorizeRoutes:
@@ -33,13 +29,15 @@ class AuthorizeRoutes:
         text = request.query_params.get("interaction", "")
         try:
             waiting = await self._waiting_consent(request, text)
-        except StaleInteractionError as error:
-            return self._front.sorry(error.detail, 403)
+        except StaleInteractionError:
+            return self._front.stale(request)
         if isinstance(waiting, Redirect):
             return see_other(waiting.url)
-        wishes = [SCOPE_MEANINGS.get(scope, scope) for scope in sorted(waiting.request.scopes)]
+        t = self._front.pages.translate(request)
+        wishes = [t(f"consent.scope_{scope}") if scope in SCOPES_WITH_A_MEANING else scope
+                  for scope in sorted(waiting.request.scopes)]
         return self._front.pages.render(
-            "consent.html", form_target=waiting.request.redirect_uri, interaction=text,
+            request, "consent.html", form_target=waiting.request.redirect_uri, interaction=text,
             client=waiting.request.client.name, wishes=wishes, name=waiting.session.user_name)
 
     async def consent(self, request: Request) -> Response:
@@ -47,8 +45,8 @@ class AuthorizeRoutes:
         fields = await form_fields(request)
         try:
             waiting = await self._waiting_consent(request, fields.get("interaction", ""))
-        except StaleInteractionError as error:
-            return self._front.sorry(error.detail, 403)
+        except StaleInteractionError:
+            return self._front.stale(request)
         if isinstance(waiting, Redirect):
             return see_other(waiting.url)
         outcome = await self._front.provider.authorizations.decide_consent(
@@ -61,7 +59,7 @@ class AuthorizeRoutes:
         try:
             outcome = await self._front.provider.authorizations.answer(query, cookie=cookie, asked_at_us=asked_at_us)
         except InvalidInputError as error:
-            return self._front.sorry(error.detail, 400)
+            return self._front.sorry(request, error.detail, 400)
         return self._follow(request, outcome, query, asked_at_us)
 
     def _follow(self, request: Request, outcome: Outcome, query: str, asked_at_us: int | None) -> Response:

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from shared_kernel.ids import secret
 
+LANGUAGE_COOKIE = "gw_language"
+_LANGUAGE_LIFETIME_S = 31_536_000
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -43,6 +45,11 @@ class Cookies:
     def set_browser(self, response: Response, text: str) -> None:
         """Give the browser its number."""
         self._set(response, self._browser, text)
+
+    def set_language(self, response: Response, language: str) -> None:
+        """Remember the language for a year."""
+        response.set_cookie(LANGUAGE_COOKIE, language, _LANGUAGE_LIFETIME_S, path="/", secure=self._is_secure,
+                            httponly=True, samesite="lax")
 
     def clear_session(self, response: Response) -> None:
         """Take the session back."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from identity.http.pages.cookies import Cookies
@@ -18,6 +19,10 @@ class Front:
     cookies: Cookies
     base: str
 
-    def sorry(self, sentence: str, status: int) -> Response:
-        """Return the page of an error that nobody may be redirected with."""
-        return self.pages.render("sorry.html", status=status, sentence=sentence)
+    def sorry(self, request: Request, sentence: str, status: int) -> Response:
+        """Return the page of an error that nobody may be redirected with; protocol errors speak to developers."""
+        return self.pages.render(request, "sorry.html", status=status, sentence=sentence)
+
+    def stale(self, request: Request) -> Response:
+        """Return the page for a form that is too old, or another browser's."""
+        return self.sorry(request, self.pages.translate(request)("common.stale_form"), 403)

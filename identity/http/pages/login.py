@@ -25,15 +25,15 @@ class LoginRoutes:
         text = request.query_params.get("interaction")
         session = await self._front.provider.session(self._front.cookies.session(request))
         if text is None and session is not None:
-            return self._front.pages.render("signed_in.html", name=session.user_name)
+            return self._front.pages.render(request, "signed_in.html", name=session.user_name)
         browser = self._front.cookies.browser_or_new(request)
         if text is None:
             text = self._front.provider.seal(Purpose.LOGIN, "", browser=browser)
         try:
             interaction = self._front.provider.unseal(text, Purpose.LOGIN, browser=browser)
-        except StaleInteractionError as error:
-            return self._front.sorry(error.detail, 403)
-        return self._login_form(text, interaction, browser, failure=None)
+        except StaleInteractionError:
+            return self._front.stale(request)
+        return self._login_form(request, text, interaction, browser)
 
     async def login(self, request: Request) -> Response:
         """Take name and password; go on with what the person came for (303)."""
@@ -44,10 +44,10 @@ class LoginRoutes:
             cookie, _ = await self._front.provider.login(
                 fields.get("name", ""), fields.get("password", ""), previous=self._front.cookies.session(request),
                 context=context_of(request.scope))
-        except StaleInteractionError as error:
-            return self._front.sorry(error.detail, 403)
-        except LoginRefusedError as error:
-            return self._login_form(text, interaction, browser, failure=error.detail)
+        except StaleInteractionError:
+            return self._front.stale(request)
+        except LoginRefusedError:
+            return self._login_form(request, text, interaction, browser, failure="login.refused")
         if interaction.query:
             response = await self._authorize.resume(request, interaction.query, cookie.text, interaction.asked_at_us)
         else:
@@ -55,9 +55,11 @@ class LoginRoutes:
         self._front.cookies.set_session(response, cookie.text)
         return response
 
-    def _login_form(self, text: str, interaction: Interaction, browser: str, *, failure: str | None) -> Response:
-        target = unique(read_pairs(interaction.query))[0].get("redirect_uri") if interaction.query else None
-        response = self._front.pages.render("login.html", status=403 if failure else 200, form_target=target,
-                                      interaction=text, failure=failure)
+    def _login_form(self, request: Request, text: str, interaction: Interaction, browser: str, *,
+                    failure: str | None = None) -> Response:
+        asked = unique(read_pairs(interaction.query))[0] if interaction.query else {}
+        response = self._front.pages.render(
+            request, "login.html", status=403 if failure else 200, form_target=asked.get("redirect_uri"),
+            ui_locales=asked.get("ui_locales"), interaction=text, failure=failure)
         self._front.cookies.set_browser(response, browser)
         return response

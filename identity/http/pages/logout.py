@@ -25,14 +25,14 @@ class LogoutRoutes:
             pairs = await form_pairs(request) if request.method == "POST" else read_pairs(query)
             farewell = await self._front.provider.logouts.farewell(*unique(pairs))
         except InvalidInputError as error:
-            return self._front.sorry(error.detail, 400)
+            return self._front.sorry(request, error.detail, 400)
         session = await self._front.provider.session(self._front.cookies.session(request))
         if session is None:
-            return see_other(farewell.url) if farewell.url else self._front.pages.render("signed_out.html")
+            return see_other(farewell.url) if farewell.url else self._front.pages.render(request, "signed_out.html")
         browser = self._front.cookies.browser_or_new(request)
         text = self._front.provider.seal(Purpose.LOGOUT, farewell.url or "", browser=browser, session=session)
-        response = self._front.pages.render("logout.html", form_target=farewell.redirect_uri, interaction=text,
-                                      name=session.user_name)
+        response = self._front.pages.render(request, "logout.html", form_target=farewell.redirect_uri,
+                                            interaction=text, name=session.user_name)
         self._front.cookies.set_browser(response, browser)
         return response
 
@@ -42,11 +42,11 @@ class LogoutRoutes:
         try:
             interaction = self._front.provider.unseal(fields.get("interaction", ""), Purpose.LOGOUT,
                                                 browser=self._front.cookies.browser(request))
-        except StaleInteractionError as error:
-            return self._front.sorry(error.detail, 403)
+        except StaleInteractionError:
+            return self._front.stale(request)
         session = await self._front.provider.session(self._front.cookies.session(request))
         if session is not None and session.id != interaction.session_id:
-            return self._front.sorry(StaleInteractionError().detail, 403)
+            return self._front.stale(request)
         if session is not None:
             await self._front.provider.logouts.end(session, context_of(request.scope))
         response = see_other(interaction.query or f"{self._front.base}/logout")

@@ -1,14 +1,18 @@
-"""Rendering: Jinja2 with autoescape, a CSP without any script, and headers that keep pages out of caches and frames."""
+"""Rendering: Jinja2 with autoescape, a strict CSP, the reader's language, and headers against caches and frames."""
 
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from identity.domain.languages import chosen
 from identity.domain.oauth.redirect_uris import origin_of
+from identity.http.pages.cookies import LANGUAGE_COOKIE
+from identity.http.pages.languages import Languages, Translate
 
 _CACHE_STYLE = "public, max-age=86400"
-_STATIC_TYPES = {"style.css": "text/css", "mark.svg": "image/svg+xml"}
+_STATIC_TYPES = {"css": "text/css", "svg": "image/svg+xml", "js": "text/javascript"}
 
 
 class Pages:
@@ -16,32 +20,57 @@ class Pages:
 
     def __init__(self, base: str) -> None:
         self._base = base
+        self.languages = Languages()
         self._environment = Environment(loader=PackageLoader("identity.http", "templates"), autoescape=True,
                                         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        folder = files("identity.http") / "static"
-        self._static = {name: (folder / name).read_bytes() for name in _STATIC_TYPES}
+        self._static = {each.name: each.read_bytes() for each in (files("identity.http") / "static").iterdir()}
 
-    def render(self, template: str, *, status: int = 200, form_target: str | None = None,
+    def language(self, request: Request, ui_locales: str | None = None) -> str:
+        """Return the language to answer a request in."""
+        return chosen(switched=request.cookies.get(LANGUAGE_COOKIE), ui_locales=ui_locales,
+                      accepted=request.headers.get("accept-language"))
+
+    def translate(self, request: Request, ui_locales: str | None = None) -> Translate:
+        """Return `t` for sentences that a handler puts together."""
+        return self.languages.translate(self.language(request, ui_locales))
+
+    def render(self, request: Request, template: str, *, status: int = 200,  # noqa: PLR0913 - a page's parts
+               form_target: str | None = None, ui_locales: str | None = None, with_script: bool = False,
                **values: object) -> HTMLResponse:
-        """Return a page; `form_target` is where its form's redirect may end besides here."""
-        text = self._environment.get_template(template).render(base=self._base, **values)
-        return HTMLResponse(text, status, headers=page_headers(form_target))
+        """Return a page in the reader's language; templates have `t`, `language`, `base` and `back`.
+
+        `form_target` is where its form's redirect may end besides here; `with_script` lets it load our own scripts.
+        """
+        language = self.language(request, ui_locales)
+        text = self._environment.get_template(template).render(
+            base=self._base, language=language, t=self.languages.translate(language),
+            back=_back(request, values.get("interaction")), **values)
+        headers = page_headers(form_target, with_script=with_script) | {"Content-Language": language}
+        return HTMLResponse(text, status, headers=headers)
 
     def static(self, name: str) -> Response:
-        """Return the style sheet or the icon."""
-        return Response(self._static[name], media_type=_STATIC_TYPES[name],
+        """Return one of the static files, by its name."""
+        return Response(self._static[name], media_type=_STATIC_TYPES[name.rpartition(".")[2]],
                         headers={"Cache-Control": _CACHE_STYLE, "X-Content-Type-Options": "nosniff"})
 
 
-def page_headers(form_target: str | None = None) -> dict[str, str]:
+def _back(request: Request, interaction: object) -> str:
+    """Return where the language switch leads back to: here, and after a POST to the page its form stood on."""
+    if request.method == "POST":
+        return f"{request.url.path}?interaction={interaction}" if interaction else request.url.path
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
+def page_headers(form_target: str | None = None, *, with_script: bool = False) -> dict[str, str]:
     """Return the headers of a page. Chromium applies form-action to the redirects after a form, hence the target.
 
     Under no-referrer a browser would post our forms with `Origin: null`, hence same-origin.
     """
     targets = f"'self' {origin_of(form_target)}" if form_target else "'self'"
+    script = "script-src 'self'; " if with_script else ""
     return {
-        "Content-Security-Policy": f"default-src 'none'; style-src 'self'; img-src 'self'; form-action {targets}; "
-                                   "frame-ancestors 'none'; base-uri 'none'",
+        "Content-Security-Policy": f"default-src 'none'; {script}style-src 'self'; img-src 'self'; "
+                                   f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'",
         "Cache-Control": "no-store",
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
