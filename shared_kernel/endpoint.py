@@ -16,6 +16,9 @@ class Endpoint:
     `handler` takes a Starlette Request (or WebSocket) and returns a Response.
     `max_body` caps the request body in bytes. `probe` marks liveness and readiness, the only routes
     answered without identity, policy and ledger, because they must tell when those are down.
+    `own_credentials` marks the endpoints of a protocol that authenticates its callers itself (OAuth clients, tokens
+    of registration): the handler proves `RequestContext.credentials` and seals what it does; policy decides as about
+    a stranger, and its *yes* may be a second old and is not sealed once more.
     """
 
     method: str
@@ -25,3 +28,4 @@ class Endpoint:
     dataset: str | None = None
     max_body: int = 65_536
     probe: bool = False
+    own_credentials: bool = False

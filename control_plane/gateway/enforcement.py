@@ -3,7 +3,8 @@
 1. One spelling of the path, sane headers; else 400 or 415.
 2. Who asks; a bad credential is 401.
 3. How risky, and does policy allow it; else 403, for strangers 401. Doubt is 503, never a yes.
-4. The decision is sealed; else 503, and nothing happens.
+4. The decision is sealed; else 503, and nothing happens. (A *yes* to a protocol that authenticates its own callers is
+   not: the house seals what it does.)
 5. The handler, its body capped; its errors are RFC 9457 problems.
 """
 
@@ -128,7 +129,8 @@ class Gateway:
             credentials=self._credentials(scope, headers, visit), source_ip=visit.source_ip,
             user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=self._clock.now_us(),
         )
-        verdict = await self._judge.verdict_on(asked)
+        is_protocol = match.endpoint is not None and match.endpoint.own_credentials
+        verdict = await (self._judge.standing_verdict_on if is_protocol else self._judge.verdict_on)(asked)
         principal = verdict.principal
         visit.subject = principal.subject
         if match.endpoint is not None:
@@ -138,6 +140,8 @@ class Gateway:
             "user_agent": asked.user_agent, "purpose": asked.purpose, "risk": verdict.risk,
             "credentials": asked.credentials,
         }
+        if is_protocol and verdict.allow:
+            return RequestContext(**about, revision=verdict.revision, obligations=verdict.obligations)
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
         refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -25,6 +25,9 @@ from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
 DEADLINE_S = 1.0
 """How long identity and policy together may think."""
+
+STANDING_US, MAX_STANDING = 1_000_000, 10_000
+"""How long a *yes* to an endpoint with credentials of its own stands, and to how many callers."""
 
 _US_PER_HOUR = 3_600_000_000
 _log = structlog.get_logger("gridwarden.gateway")
@@ -56,6 +59,20 @@ class Judge:
 
     def __init__(self, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor, labels: Labels) -> None:
         self._identity, self._policy, self._risk, self._labels = identity, policy, risk, labels
+        self._standing: dict[tuple[str, str], tuple[int, Verdict]] = {}
+
+    async def standing_verdict_on(self, asked: Asked) -> Verdict:
+        """Decide as about a stranger; a *yes* stands for a second, a *no* or a doubt is asked about again."""
+        key = (asked.endpoint.action if asked.endpoint else UNKNOWN_ACTION, asked.source_ip)
+        known = self._standing.get(key)
+        if known is not None and 0 <= asked.at_us - known[0] < STANDING_US:
+            return known[1]
+        verdict = await self.verdict_on(replace(asked, credentials=NO_CREDENTIALS))
+        if verdict.allow:
+            if len(self._standing) >= MAX_STANDING:
+                self._standing.clear()
+            self._standing[key] = (asked.at_us, verdict)
+        return verdict
 
     async def verdict_on(self, asked: Asked) -> Verdict:
         """Authenticate, score, decide."""

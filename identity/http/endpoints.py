@@ -38,8 +38,10 @@ def _below(base: str, routes: Iterable[Endpoint]) -> Iterable[Endpoint]:
 def _discovery(routes: ProtocolRoutes, base: str) -> tuple[Endpoint, ...]:
     """OIDC Discovery appends the well-known path to the issuer, RFC 8414 section 3 puts it before the issuer's path."""
     return (
-        Endpoint("GET", f"{base}/.well-known/openid-configuration", "oauth.discovery", routes.discovery, own_credentials=True),
-        Endpoint("GET", f"/.well-known/oauth-authorization-server{base}", "oauth.discovery", routes.discovery, own_credentials=True),
+        Endpoint("GET", f"{base}/.well-known/openid-configuration", "oauth.discovery", routes.discovery,
+                 own_credentials=True),
+        Endpoint("GET", f"/.well-known/oauth-authorization-server{base}", "oauth.discovery", routes.discovery,
+                 own_credentials=True),
     )
 
 
@@ -47,7 +49,8 @@ def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
     return (
         Endpoint("GET", "/oauth2/jwks", "oauth.jwks", routes.jwks, own_credentials=True),
         Endpoint("POST", "/oauth2/token", "oauth.token", routes.token, max_body=MAX_FORM, own_credentials=True),
-        Endpoint("POST", "/oauth2/introspect", "oauth.introspect", routes.introspect, max_body=MAX_FORM, own_credentials=True),
+        Endpoint("POST", "/oauth2/introspect", "oauth.introspect", routes.introspect, max_body=MAX_FORM,
+                 own_credentials=True),
         Endpoint("POST", "/oauth2/revoke", "oauth.revoke", routes.revoke, max_body=MAX_FORM, own_credentials=True),
         Endpoint("GET", "/oauth2/userinfo", "oauth.userinfo", routes.userinfo),
         Endpoint("POST", "/oauth2/userinfo", "oauth.userinfo", routes.userinfo, max_body=MAX_FORM),
