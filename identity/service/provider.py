@@ -9,7 +9,7 @@ from identity.domain.naming import shown_name
 from identity.domain.oauth.errors import OAuthError
 from identity.domain.oauth.parameters import unique
 from identity.domain.opaque import Opaque
-from identity.domain.people.interactions import Interaction, Purpose, seal, unseal
+from identity.domain.people.interactions import NO_WISHES, Interaction, Purpose, Wishes, seal, unseal
 from identity.domain.records import Client, Session, User
 from identity.service.clients.registry import Registration, Registry
 from identity.service.foundation import Foundation, Lifetimes
@@ -162,11 +162,12 @@ class IdentityProvider:
         self._foundation.mint.ring = self._keys.rotate(self._foundation.now_us())
         self._authenticator.forget()
 
-    def seal(self, purpose: Purpose, query: str, *, browser: str, session: Session | None = None,
-             asked_at_us: int | None = None) -> str:
+    def seal(self, purpose: Purpose, query: str, *, browser: str,  # noqa: PLR0913 - a form's memory
+             session: Session | None = None,
+             asked_at_us: int | None = None, wishes: Wishes = NO_WISHES) -> str:
         """Seal a form's memory for this browser, and for this session when there is one."""
         now_us = self._foundation.now_us() if asked_at_us is None else asked_at_us
-        interaction = Interaction(purpose, query, now_us, session.id if session else None)
+        interaction = Interaction(purpose, query, now_us, session.id if session else None, wishes)
         return seal(interaction, key=self._form_key, browser=browser)
 
     def unseal(self, text: str, purpose: Purpose, *, browser: str) -> Interaction:

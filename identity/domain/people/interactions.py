@@ -9,8 +9,9 @@ minutes and, once somebody is logged in, for one session. Nothing is stored, so 
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
@@ -26,16 +27,38 @@ class Purpose(StrEnum):
     LOGIN = "login"
     CONSENT = "consent"
     LOGOUT = "logout"
+    FACTORS = "factors"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a login shall go: what the authorization endpoint asks of the pages.
+
+    `acr_values` as in OIDC Core 3.1.2.1. `is_step_up`: the live session is good and only its class is too weak, so a
+    further factor suffices; otherwise the person authenticates from the beginning. `form_target` is where the form's
+    redirects may end. `after` is a path of ours to go to when no authorization request waits.
+    """
+
+    acr_values: tuple[str, ...] = ()
+    is_step_up: bool = False
+    login_hint: str | None = None
+    ui_locales: str | None = None
+    form_target: str | None = None
+    after: str | None = None
+
+
+NO_WISHES = Wishes()
 
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """A page's memory: the query that led here, when, and whose session it was."""
+    """A page's memory: the query that led here, when, whose session it was, and what is wished."""
 
     purpose: Purpose
     query: str
     asked_at_us: int
     session_id: str | None = None
+    wishes: Wishes = field(default=NO_WISHES)
 
 
 class StaleInteractionError(ForbiddenError):
@@ -60,10 +83,15 @@ def unseal(text: str, purpose: Purpose, *, key: bytes, browser: str, now_us: int
         raise StaleInteractionError from cause
     if len(text) > MAX_SEAL or not browser or not hmac.compare_digest(given, _mac(key, browser, payload)):
         raise StaleInteractionError
-    found = Interaction(**orjson.loads(payload))
+    found = _interaction(orjson.loads(payload))
     if found.purpose != purpose or not 0 <= now_us - found.asked_at_us <= LIFETIME_US:
         raise StaleInteractionError
     return found
+
+
+def _interaction(document: dict[str, Any]) -> Interaction:
+    wishes = document.pop("wishes")
+    return Interaction(**document, wishes=Wishes(**{**wishes, "acr_values": tuple(wishes["acr_values"])}))
 
 
 def _mac(key: bytes, browser: str, payload: bytes) -> bytes:
