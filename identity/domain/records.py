@@ -186,6 +186,7 @@ class GrantState:
     user_roles: frozenset[str]
     client_roles: frozenset[str]
     terms: GrantTerms = field(default_factory=GrantTerms)
+    parent_id: str | None = None
     parent: "GrantState | None" = None
 
     @property

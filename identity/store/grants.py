@@ -6,7 +6,8 @@ from identity.domain.records import Grant, GrantState, GrantTerms
 from identity.store.documents import from_document, to_document
 
 _STATE = """
-SELECT g.client_id, g.user_id, g.terms, u.name AS user_name, g.session_id, s.authenticated_at_us, c.first_party,
+SELECT g.client_id, g.user_id, g.terms, g.parent_id, u.name AS user_name, g.session_id,
+       s.authenticated_at_us, c.first_party,
        coalesce(u.roles, '{}') AS user_roles, c.roles AS client_roles
 FROM identity.grants g
 JOIN identity.clients c ON c.id = g.client_id
@@ -29,10 +30,10 @@ class Grants:
         """Add a grant."""
         await self._executor.execute(
             """INSERT INTO identity.grants
-            (id, client_id, user_id, session_id, scopes, created_at_us, expires_at_us, terms)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+            (id, client_id, user_id, session_id, scopes, created_at_us, expires_at_us, terms, parent_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
             grant.id, grant.client_id, grant.user_id, grant.session_id, sorted(grant.scopes), grant.created_at_us,
-            grant.expires_at_us, to_document(grant.terms))
+            grant.expires_at_us, to_document(grant.terms), grant.parent_id)
 
     async def state(self, grant_id: str, now_us: int) -> GrantState | None:
         """Return the grant while it, its session and its person are all good."""
@@ -45,16 +46,16 @@ class Grants:
             grant_id=grant_id, client_id=row["client_id"], user_id=row["user_id"], user_name=row["user_name"],
             session_id=row["session_id"], authenticated_at_us=at_us, terms=terms,
             first_party=row["first_party"], user_roles=frozenset(row["user_roles"]),
-            client_roles=frozenset(row["client_roles"]))
+            client_roles=frozenset(row["client_roles"]), parent_id=row["parent_id"])
 
     async def get(self, grant_id: str) -> Grant | None:
         """Return the grant, live or not."""
         row = await self._executor.fetchrow(
-            """SELECT client_id, user_id, session_id, scopes, created_at_us, expires_at_us, terms
+            """SELECT client_id, user_id, session_id, scopes, created_at_us, expires_at_us, terms, parent_id
             FROM identity.grants WHERE id = $1""", grant_id)
         return row and Grant(grant_id, row["client_id"], row["user_id"], row["session_id"],
                              frozenset(row["scopes"]), row["created_at_us"], row["expires_at_us"],
-                             from_document(row["terms"], GrantTerms))
+                             from_document(row["terms"], GrantTerms), row["parent_id"])
 
     async def extend(self, grant_id: str, until_us: int) -> int:
         """Let the grant live on, never longer than its session; answer until when."""

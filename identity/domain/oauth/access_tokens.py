@@ -1,5 +1,6 @@
 """The claims of access tokens (RFC 9068), written and read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +9,21 @@ from identity.domain.jose.mint import Mint
 from identity.domain.oauth.errors import InvalidTokenError
 from identity.domain.oauth.issuance import Issuance
 from identity.domain.oauth.parameters import scope_text
+from identity.domain.records import GrantTerms
 
 _TEXTS = ("sub", "client_id", "jti", "gid", "scope")
+_SECOND_US = 1_000_000
+
+Claims = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What a verified access token says. It proves only what was true when it was issued."""
+    """What a verified access token says. It proves only what was true when it was issued.
+
+    `jkt` and `certificate` are the keys it is bound to (`cnf`, RFC 9449 section 6, RFC 8705 section 3.1): who presents
+    it must prove that key.
+    """
 
     subject: str
     client_id: str
@@ -23,31 +32,77 @@ class AccessToken:
     scopes: frozenset[str]
     issued_at_s: int
     expires_at_s: int
+    audiences: tuple[str, ...]
+    jkt: str | None
+    certificate: str | None
+    claims: Claims
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the token is worthless without a key."""
+        return self.jkt is not None or self.certificate is not None
+
+    @property
+    def token_type(self) -> str:
+        """How the token is presented (RFC 9449 section 7.1)."""
+        return token_type(self.jkt)
+
+
+def token_type(jkt: str | None) -> str:
+    """Return the authentication scheme of a token bound to that key, or to none."""
+    return "Bearer" if jkt is None else "DPoP"
 
 
 def access_claims(issuance: Issuance, mint: Mint) -> dict[str, Any]:
-    """Return the claims (RFC 9068 section 2.2)."""
+    """Return the claims (RFC 9068 section 2.2); without a resource the audience is our own API."""
+    terms = issuance.terms
+    audiences = terms.resources or (mint.audience,)
     claims: dict[str, Any] = {
-        "iss": mint.issuer, "aud": mint.audience, "sub": issuance.subject, "client_id": issuance.client_id,
-        "scope": scope_text(issuance.scopes), "jti": issuance.token_id, "gid": issuance.grant_id,
-        "iat": issuance.issued_at_s, "exp": issuance.expires_at_s, "roles": sorted(issuance.roles),
+        "iss": mint.issuer, "aud": audiences[0] if len(audiences) == 1 else list(audiences), "sub": issuance.subject,
+        "client_id": issuance.client_id, "scope": scope_text(issuance.scopes), "jti": issuance.token_id,
+        "gid": issuance.grant_id, "iat": issuance.issued_at_s, "exp": issuance.expires_at_s,
+        "roles": sorted(issuance.roles),
     }
     if issuance.authenticated_at_us is not None:
-        claims["auth_time"] = issuance.authenticated_at_us // 1_000_000
-    if issuance.session_id is not None:
-        claims["sid"] = issuance.session_id
-    return claims
+        claims["auth_time"] = issuance.authenticated_at_us // _SECOND_US
+    optional = {
+        "sid": issuance.session_id, "acr": terms.acr, "amr": list(terms.amr), "act": terms.actor,
+        "may_act": issuance.may_act, "authorization_details": list(terms.authorization_details),
+        "cnf": confirmation(terms),
+    }
+    return claims | {name: value for name, value in optional.items() if value}
+
+
+def confirmation(terms: GrantTerms) -> dict[str, str]:
+    """Return the keys a token is bound to, as `cnf` spells them (RFC 7800, RFC 9449 6.1, RFC 8705 3.1)."""
+    bound = {"jkt": terms.jkt, "x5t#S256": terms.certificate}
+    return {name: value for name, value in bound.items() if value is not None}
 
 
 def read_access_token(token: str, mint: Mint, now_us: int) -> AccessToken:
-    """Return what a valid access token of ours says; raise InvalidTokenError."""
+    """Return what a valid access token for our own API says; raise InvalidTokenError."""
+    access = issued_access_token(token, mint, now_us)
+    if mint.audience not in access.audiences:
+        raise InvalidTokenError("it is meant for another audience")
+    return access
+
+
+def issued_access_token(token: str, mint: Mint, now_us: int) -> AccessToken:
+    """Return what a valid access token of ours says, whatever resource it is for; raise InvalidTokenError."""
     claims = mint.verified(token, token_type=ACCESS_TYPE)
     check_times(claims, now_us)
-    if claims.get("aud") != mint.audience:
-        raise InvalidTokenError("it is meant for another audience")
     if not all(isinstance(claims.get(name), str) for name in _TEXTS):
         raise InvalidTokenError("a claim is missing")
+    bound = claims.get("cnf") or {}
     return AccessToken(
         subject=claims["sub"], client_id=claims["client_id"], token_id=claims["jti"], grant_id=claims["gid"],
         scopes=frozenset(claims["scope"].split()), issued_at_s=claims["iat"], expires_at_s=claims["exp"],
-    )
+        audiences=_audiences(claims.get("aud")), jkt=bound.get("jkt"), certificate=bound.get("x5t#S256"),
+        claims=claims)
+
+
+def _audiences(audience: object) -> tuple[str, ...]:
+    found = audience if isinstance(audience, list) else [audience]
+    if not found or not all(isinstance(each, str) for each in found):
+        raise InvalidTokenError("aud is missing")
+    return tuple(found)

@@ -1,6 +1,8 @@
 """Everything that goes into the tokens of one answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from identity.domain.records import GrantTerms, User
 
@@ -26,3 +28,4 @@ class Issuance:
     authenticated_at_us: int | None = None
     nonce: str | None = None
     person: User | None = None
+    may_act: Mapping[str, Any] | None = None

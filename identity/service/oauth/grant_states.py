@@ -1,40 +1,76 @@
 """Which grants are alive, remembered for at most two seconds and not at all once this process revoked something."""
 
 from collections import OrderedDict
+from dataclasses import replace
 
 from identity.domain.records import GrantState
-from identity.store.database import Database
+from identity.store.database import Database, Tables
 
 TTL_US = 2_000_000
 MAX_KNOWN = 20_000
+MAX_PARENTS = 5
 
 
 class GrantStates:
-    """A small cache in front of the grants table, shared by authentication and introspection."""
+    """A small cache in front of the grants table, shared by authentication and introspection.
+
+    `epoch` moves on whenever everything is forgotten: who remembers something derived from states keeps it beside.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: OrderedDict[str, tuple[int, GrantState]] = OrderedDict()
-        self._generation = 0
+        self._exchanged: set[str] = set()
+        self._revocations = 0
+        self.epoch = 0
 
     async def of(self, grant_id: str, now_us: int) -> GrantState | None:
         """Return the grant's state, None when it is revoked, ended, expired or its person is locked."""
         known = self._known.get(grant_id)
         if known is not None and 0 <= now_us - known[0] < TTL_US:
             return known[1]
-        generation = self._generation
+        before = self._revocations
         async with self._database.read() as tables:
-            state = await tables.grants.state(grant_id, now_us)
-        if state is not None and generation == self._generation:
+            state = await live_state(tables, grant_id, now_us)
+        if state is not None and before == self._revocations:
             self._remember(grant_id, now_us, state)
         return state
 
     def forget(self) -> None:
         """Drop everything, and whatever a running query is about to bring: it may predate the revocation."""
-        self._generation += 1
+        self._revocations += 1
+        self.epoch += 1
         self._known.clear()
+        self._exchanged.clear()
+
+    def forget_grant(self, grant_id: str) -> None:
+        """Drop one grant, and every exchanged one: they may hang below it."""
+        self._revocations += 1
+        self._known.pop(grant_id, None)
+        for child in self._exchanged:
+            self._known.pop(child, None)
+        self._exchanged.clear()
 
     def _remember(self, grant_id: str, now_us: int, state: GrantState) -> None:
         self._known[grant_id] = (now_us, state)
+        if state.parent_id is not None:
+            self._exchanged.add(grant_id)
         if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+            self._exchanged.discard(self._known.popitem(last=False)[0])
+
+
+async def live_state(tables: Tables, grant_id: str, now_us: int) -> GrantState | None:
+    """Return the state of a grant all of whose ancestors live too; only an exchanged token has ancestors."""
+    own = await tables.grants.state(grant_id, now_us)
+    if own is None or own.parent_id is None:
+        return own
+    chain = [own]
+    while (parent_id := chain[-1].parent_id) is not None:
+        parent = await tables.grants.state(parent_id, now_us)
+        if parent is None or len(chain) > MAX_PARENTS:
+            return None
+        chain.append(parent)
+    state = chain.pop()
+    for child in reversed(chain):
+        state = replace(child, parent=state)
+    return state
