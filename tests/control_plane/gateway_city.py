@@ -14,6 +14,7 @@ from control_plane.gateway.decisions import endpoints as decision_endpoints
 from control_plane.gateway.enforcement import Gateway
 from control_plane.gateway.peers import Network
 from shared_kernel.classification import Classification
+from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext, context_of
 from shared_kernel.credentials import Credentials
 from shared_kernel.endpoint import Endpoint
@@ -171,12 +172,12 @@ class City:
     contexts: list[RequestContext] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
 
-    def gateway(self) -> Gateway:
+    def gateway(self, clock: Clock | None = None) -> Gateway:
         """Build the gateway."""
         return Gateway(
             (*self.endpoints(), *decision_endpoints(self.ledger), *self.more), identity=self.identity,
             policy=self.policy, risk=self.risk, ledger=self.ledger, labels=self.labels,
-            clock=FrozenClock(START_US), origin="https://grid.test", trusted_proxies=self.proxies,
+            clock=clock or FrozenClock(START_US), origin="https://grid.test", trusted_proxies=self.proxies,
         )
 
     def endpoints(self) -> tuple[Endpoint, ...]:
