@@ -26,6 +26,7 @@ class Purpose(StrEnum):
 
     LOGIN = "login"
     CONSENT = "consent"
+    SELECT_ACCOUNT = "select-account"
     LOGOUT = "logout"
     FACTORS = "factors"
 
@@ -52,13 +53,18 @@ NO_WISHES = Wishes()
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """A page's memory: the query that led here, when, whose session it was, and what is wished."""
+    """A page's memory: the request that led here, when, whose session it was, and what is wished.
+
+    `query` holds an authorization request's parameters as they count (those of a signed request object, when it came in
+    one), or `client_id` and the `request_uri` of a pushed one. `answered` are the prompts that need no second answer.
+    """
 
     purpose: Purpose
     query: str
     asked_at_us: int
     session_id: str | None = None
     wishes: Wishes = field(default=NO_WISHES)
+    answered: tuple[str, ...] = ()
 
 
 class StaleInteractionError(ForbiddenError):
@@ -91,7 +97,8 @@ def unseal(text: str, purpose: Purpose, *, key: bytes, browser: str, now_us: int
 
 def _interaction(document: dict[str, Any]) -> Interaction:
     wishes = document.pop("wishes")
-    return Interaction(**document, wishes=Wishes(**{**wishes, "acr_values": tuple(wishes["acr_values"])}))
+    wishes["acr_values"] = tuple(wishes["acr_values"])
+    return Interaction(**{**document, "answered": tuple(document["answered"]), "wishes": Wishes(**wishes)})
 
 
 def _mac(key: bytes, browser: str, payload: bytes) -> bytes:
