@@ -4,9 +4,11 @@
 | --- | --- | --- |
 | `urn:gridwarden:acr:password` | one factor | anything |
 | `urn:gridwarden:acr:mfa` | two factors | `mfa` |
-| `urn:gridwarden:acr:phr` | two factors and no secret that a page can phish | `mfa` and `hwk` or `swk` |
+| `urn:gridwarden:acr:phr` | two factors, and none that a false page can take | `mfa` and `pop` |
 
-The `phr` of OpenID EAP ACR Values 1.0 (phishing-resistant) is what a passkey gives.
+`phr` is the phishing-resistant class of OpenID EAP ACR Values 1.0; only a passkey gives it. A passkey is `pop`, and
+`hwk` when it cannot leave its hardware; `user` says that somebody was there. A mailed code is an `otp` and never half
+of `mfa`: a mailbox is no authenticator (NIST SP 800-63B-4 section 3.1.3.1).
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,16 +20,13 @@ PHISHING_RESISTANT = "urn:gridwarden:acr:phr"
 ACR_VALUES = (PASSWORD, MFA, PHISHING_RESISTANT)
 """In rising order; each contains those before it."""
 
-_PASSKEYS = frozenset({"hwk", "swk"})
-_KINDS = {"pwd": "knowledge", "otp": "possession", "hwk": "possession", "swk": "possession", "user": "inherence"}
-
 
 def acr_of(amr: Iterable[str]) -> str:
     """Return the class that these methods amount to."""
     used = frozenset(amr)
     if "mfa" not in used:
         return PASSWORD
-    return PHISHING_RESISTANT if used & _PASSKEYS else MFA
+    return PHISHING_RESISTANT if "pop" in used else MFA
 
 
 def meets(acr: str | None, wanted: Sequence[str]) -> bool:
@@ -38,16 +37,9 @@ def meets(acr: str | None, wanted: Sequence[str]) -> bool:
     return not wanted or any(_rank(acr) >= _rank(value) for value in wanted if value in ACR_VALUES)
 
 
-def least_of(wanted: Sequence[str]) -> str | None:
-    """Return the weakest wanted class that we know: reaching it is enough. None: nothing we know is wanted."""
-    return min((value for value in wanted if value in ACR_VALUES), key=_rank, default=None)
-
-
-def combined(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
-    """Return the methods of both steps, with `mfa` when they are of two kinds (RFC 8176 section 2)."""
-    used = {*first, *second}
-    kinds = {_KINDS[method] for method in used if method in _KINDS}
-    return tuple(sorted(used | ({"mfa"} if len(kinds) > 1 else set())))
+def methods(*steps: Iterable[str]) -> tuple[str, ...]:
+    """Return the methods of all steps as one `amr`, in alphabetical order."""
+    return tuple(sorted({method for step in steps for method in step}))
 
 
 def _rank(acr: str | None) -> int:
