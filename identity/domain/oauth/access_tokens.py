@@ -6,10 +6,10 @@ from typing import Any
 
 from identity.domain.jose.front import ACCESS_TYPE, check_times
 from identity.domain.jose.mint import Mint
+from identity.domain.oauth.binding import Binding
 from identity.domain.oauth.errors import InvalidTokenError
 from identity.domain.oauth.issuance import Issuance
 from identity.domain.oauth.parameters import scope_text
-from identity.domain.records import GrantTerms
 
 _TEXTS = ("sub", "client_id", "jti", "gid", "scope")
 _SECOND_US = 1_000_000
@@ -21,8 +21,7 @@ Claims = Mapping[str, Any]
 class AccessToken:
     """What a verified access token says. It proves only what was true when it was issued.
 
-    `jkt` and `certificate` are the keys it is bound to (`cnf`, RFC 9449 section 6, RFC 8705 section 3.1): who presents
-    it must prove that key.
+    Who presents it must prove the key it is bound to (`cnf`, RFC 9449 section 6, RFC 8705 section 3.1).
     """
 
     subject: str
@@ -33,24 +32,8 @@ class AccessToken:
     issued_at_s: int
     expires_at_s: int
     audiences: tuple[str, ...]
-    jkt: str | None
-    certificate: str | None
+    binding: Binding
     claims: Claims
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether the token is worthless without a key."""
-        return self.jkt is not None or self.certificate is not None
-
-    @property
-    def token_type(self) -> str:
-        """How the token is presented (RFC 9449 section 7.1)."""
-        return token_type(self.jkt)
-
-
-def token_type(jkt: str | None) -> str:
-    """Return the authentication scheme of a token bound to that key, or to none."""
-    return "Bearer" if jkt is None else "DPoP"
 
 
 def access_claims(issuance: Issuance, mint: Mint) -> dict[str, Any]:
@@ -68,15 +51,9 @@ def access_claims(issuance: Issuance, mint: Mint) -> dict[str, Any]:
     optional = {
         "sid": issuance.session_id, "acr": terms.acr, "amr": list(terms.amr), "act": terms.actor,
         "may_act": issuance.may_act, "authorization_details": list(terms.authorization_details),
-        "cnf": confirmation(terms),
+        "cnf": Binding.of(terms).confirmation,
     }
     return claims | {name: value for name, value in optional.items() if value}
-
-
-def confirmation(terms: GrantTerms) -> dict[str, str]:
-    """Return the keys a token is bound to, as `cnf` spells them (RFC 7800, RFC 9449 6.1, RFC 8705 3.1)."""
-    bound = {"jkt": terms.jkt, "x5t#S256": terms.certificate}
-    return {name: value for name, value in bound.items() if value is not None}
 
 
 def read_access_token(token: str, mint: Mint, now_us: int) -> AccessToken:
@@ -97,7 +74,7 @@ def issued_access_token(token: str, mint: Mint, now_us: int) -> AccessToken:
     return AccessToken(
         subject=claims["sub"], client_id=claims["client_id"], token_id=claims["jti"], grant_id=claims["gid"],
         scopes=frozenset(claims["scope"].split()), issued_at_s=claims["iat"], expires_at_s=claims["exp"],
-        audiences=_audiences(claims.get("aud")), jkt=bound.get("jkt"), certificate=bound.get("x5t#S256"),
+        audiences=_audiences(claims.get("aud")), binding=Binding(bound.get("jkt"), bound.get("x5t#S256")),
         claims=claims)
 
 
