@@ -9,8 +9,6 @@ import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-_SHAPE = re.compile(r"gw_(code|refresh|session|secret)_([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
-
 
 class Kind(StrEnum):
     """What the credential is for; it is part of the text, so that a leak says what leaked."""
@@ -18,7 +16,11 @@ class Kind(StrEnum):
     CODE = "code"
     REFRESH = "refresh"
     SESSION = "session"
+    LINK = "link"
     SECRET = "secret"  # noqa: S105 - the name of a kind
+
+
+_SHAPE = re.compile(rf"gw_({'|'.join(Kind)})_([0-9a-f]{{32}})\.([A-Za-z0-9_-]{{43}})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

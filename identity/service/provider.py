@@ -24,6 +24,7 @@ from identity.service.oauth.token_desk import TokenDesk
 from identity.service.oauth.token_status import TokenStatus
 from identity.service.people.accounts import Accounts, Actor
 from identity.service.people.login import LoginAccepted, LoginDesk, LoginRisk
+from identity.service.people.mailing import Mailing, MailSender
 from identity.service.people.passwords import Passwords
 from identity.store.database import Database
 from identity.store.pruning import DOOMED
@@ -47,13 +48,14 @@ class IdentityProvider:
 
     def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeyFiles,  # noqa: PLR0913 - a composition point
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
-                 login_accepted: LoginAccepted | None = None) -> None:
+                 login_accepted: LoginAccepted | None = None, mail: MailSender | None = None) -> None:
         self._keys = keys
         self._form_key = keys.form_key()
         self._passwords = Passwords()
         self._foundation = Foundation(
             database=database, journal=Journal(recorder, clock), clock=clock, states=GrantStates(database),
             mint=Mint(keys.ring(clock.now_us()), issuer, f"{issuer}/api"), lifetimes=lifetimes or Lifetimes())
+        self.mailing = Mailing(database, clock, sender=mail, issuer=issuer)
         self.accounts = Accounts(self._foundation, self._passwords)
         self.clients = Registry(self._foundation)
         self.login_desk = LoginDesk(self._foundation, self._passwords, risk=login_risk, accepted=login_accepted)

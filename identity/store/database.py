@@ -8,10 +8,13 @@ import asyncpg
 from identity.store.clients import Clients
 from identity.store.grants import Grants
 from identity.store.login_attempts import LoginAttempts
+from identity.store.mail_links import MailLinks
+from identity.store.mails import Mails
 from identity.store.one_time import Codes, RefreshTokens
 from identity.store.pruning import Pruning
 from identity.store.seen_proofs import SeenProofs
 from identity.store.sessions import Sessions
+from identity.store.tries import Tries
 from identity.store.users import Users
 from shared_kernel.errors import UnavailableError
 
@@ -76,6 +79,21 @@ class Tables:
     def login_attempts(self) -> LoginAttempts:
         """Tries to log in."""
         return LoginAttempts(self._executor)
+
+    @property
+    def mails(self) -> Mails:
+        """The outbox."""
+        return Mails(self._executor)
+
+    @property
+    def mail_links(self) -> MailLinks:
+        """Links that were mailed."""
+        return MailLinks(self._executor)
+
+    @property
+    def tries(self) -> Tries:
+        """What strangers may do only so often."""
+        return Tries(self._executor)
 
     @property
     def pruning(self) -> Pruning:

@@ -24,6 +24,6 @@ class LanguageRoutes:
         return response
 
     def _own_path(self, back: str) -> str:
-        """Return a path of ours and never another site's: a browser reads `//x` and `/\\x` as hosts."""
+        """Return a path of ours and never another site's: a browser reads a second slash, of either kind, as a host."""
         is_ours = back.startswith(f"{self._front.base}/") and not back.startswith(("//", "/\\")) and back.isprintable()
         return back if is_ours else f"{self._front.base}/login"

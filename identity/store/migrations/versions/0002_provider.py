@@ -14,9 +14,11 @@ PEOPLE = (
     "ALTER TABLE identity.users ALTER COLUMN password_hash DROP NOT NULL",
     "ALTER TABLE identity.users DROP CONSTRAINT users_status_check",
     """ALTER TABLE identity.users ADD CHECK (status IN ('pending', 'active', 'locked')),
-        ADD email text UNIQUE, ADD is_email_verified boolean NOT NULL DEFAULT false,
+        ADD email text, ADD is_email_verified boolean NOT NULL DEFAULT false,
         ADD profile jsonb NOT NULL DEFAULT '{}', ADD external_id text,
         ADD updated_at_us bigint NOT NULL DEFAULT 0, ADD version bigint NOT NULL DEFAULT 1""",
+    "CREATE UNIQUE INDEX ON identity.users (email) WHERE is_email_verified",
+    "CREATE INDEX ON identity.users (email)",
     "CREATE INDEX ON identity.users (external_id) WHERE external_id IS NOT NULL",
     "CREATE INDEX ON identity.users USING gin (roles)",
     """CREATE TABLE identity.roles (
@@ -111,8 +113,17 @@ PEOPLE = (
         due_at_us bigint NOT NULL,
         tries integer NOT NULL DEFAULT 0,
         last_error text,
-        sent_at_us bigint)""",
-    "CREATE INDEX ON identity.mails (due_at_us) WHERE sent_at_us IS NULL",
+        sent_at_us bigint,
+        given_up_at_us bigint)""",
+    "CREATE INDEX ON identity.mails (due_at_us) WHERE sent_at_us IS NULL AND given_up_at_us IS NULL",
+    "CREATE INDEX ON identity.mails (recipient, created_at_us)",
+    """CREATE TABLE identity.tries (
+        id text PRIMARY KEY,
+        kind text NOT NULL,
+        whose text NOT NULL,
+        at_us bigint NOT NULL)""",
+    "CREATE INDEX ON identity.tries (kind, whose, at_us)",
+    "CREATE INDEX ON identity.tries (at_us)",
 )
 
 PROTOCOL = (
@@ -178,9 +189,8 @@ PROTOCOL = (
         created_at_us bigint NOT NULL,
         due_at_us bigint NOT NULL,
         tries integer NOT NULL DEFAULT 0,
-        last_error text,
-        done_at_us bigint)""",
-    "CREATE INDEX ON identity.logout_deliveries (due_at_us) WHERE done_at_us IS NULL",
+        last_error text)""",
+    "CREATE INDEX ON identity.logout_deliveries (due_at_us)",
 )
 
 SIGNALS = (
@@ -193,31 +203,32 @@ SIGNALS = (
         status_reason text,
         created_at_us bigint NOT NULL,
         updated_at_us bigint NOT NULL,
+        seen_at_us bigint NOT NULL,
         verified_at_us bigint)""",
-    "CREATE INDEX ON identity.signal_streams (client_id)",
+    "CREATE UNIQUE INDEX ON identity.signal_streams (client_id)",
     """CREATE TABLE identity.signal_subjects (
         stream_id text NOT NULL REFERENCES identity.signal_streams ON DELETE CASCADE,
         digest bytea NOT NULL,
         subject jsonb NOT NULL,
-        is_verified boolean NOT NULL DEFAULT false,
+        is_removed boolean NOT NULL DEFAULT false,
         created_at_us bigint NOT NULL,
         PRIMARY KEY (stream_id, digest))""",
     """CREATE TABLE identity.signal_events (
-        jti text PRIMARY KEY,
+        id text PRIMARY KEY,
         stream_id text NOT NULL REFERENCES identity.signal_streams ON DELETE CASCADE,
         payload jsonb NOT NULL,
         created_at_us bigint NOT NULL,
         due_at_us bigint NOT NULL,
         tries integer NOT NULL DEFAULT 0,
-        last_error text,
-        acknowledged_at_us bigint)""",
-    "CREATE INDEX ON identity.signal_events (stream_id, created_at_us) WHERE acknowledged_at_us IS NULL",
-    "CREATE INDEX ON identity.signal_events (due_at_us) WHERE acknowledged_at_us IS NULL",
+        last_error text)""",
+    "CREATE INDEX ON identity.signal_events (stream_id, created_at_us)",
+    "CREATE INDEX ON identity.signal_events (due_at_us)",
+    "CREATE INDEX ON identity.signal_events (created_at_us)",
 )
 
 GRANT = """GRANT SELECT, INSERT, UPDATE, DELETE ON identity.roles, identity.devices, identity.login_steps,
     identity.totp_factors, identity.passkeys, identity.webauthn_challenges, identity.recovery_codes,
-    identity.mail_links, identity.mails, identity.initial_access_tokens, identity.pushed_requests,
+    identity.mail_links, identity.mails, identity.tries, identity.initial_access_tokens, identity.pushed_requests,
     identity.seen_proofs, identity.device_codes, identity.device_attempts, identity.logout_deliveries, identity.signal_streams,
     identity.signal_subjects, identity.signal_events TO gridwarden_app"""
 
