@@ -14,9 +14,12 @@ class Kind(StrEnum):
     """What the credential is for; it is part of the text, so that a leak says what leaked."""
 
     CODE = "code"
+    DEVICE = "device"
     REFRESH = "refresh"
     SESSION = "session"
     LINK = "link"
+    STEP = "step"
+    BROWSER = "browser"
     SECRET = "secret"  # noqa: S105 - the name of a kind
 
 

@@ -138,7 +138,7 @@ class GrantTerms:
     `resources` are the audiences (RFC 8707; none means our own API), `authorization_details` RFC 9396, `claims` the
     OIDC claims parameter. `jkt` and `certificate` bind tokens to a key (RFC 9449, RFC 8705: SHA-256, base64url).
     `actor` is the `act` chain of a token exchange. `authenticated_at_us`, `amr`, `acr` tell of the login, for grants
-    that outlive their session (`is_offline`).
+    that outlive their session (`is_offline`), and `sid` in which session such a grant was given.
     """
 
     resources: tuple[str, ...] = ()
@@ -151,6 +151,7 @@ class GrantTerms:
     amr: tuple[str, ...] = ()
     acr: str | None = None
     is_offline: bool = False
+    sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ class GrantState:
     user_roles: frozenset[str]
     client_roles: frozenset[str]
     terms: GrantTerms = field(default_factory=GrantTerms)
+    scopes: frozenset[str] = frozenset()
     parent_id: str | None = None
     parent: "GrantState | None" = None
 

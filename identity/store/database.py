@@ -6,8 +6,12 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from identity.store.clients import Clients
+from identity.store.device_codes import DeviceCodes
+from identity.store.devices import Devices
+from identity.store.factors import FactorTables
 from identity.store.grants import Grants
 from identity.store.login_attempts import LoginAttempts
+from identity.store.login_steps import LoginSteps
 from identity.store.mail_links import MailLinks
 from identity.store.mails import Mails
 from identity.store.one_time import Codes, RefreshTokens
@@ -76,6 +80,11 @@ class Tables:
         return SeenProofs(self._executor)
 
     @property
+    def device_codes(self) -> DeviceCodes:
+        """Devices that wait for a person."""
+        return DeviceCodes(self._executor)
+
+    @property
     def login_attempts(self) -> LoginAttempts:
         """Tries to log in."""
         return LoginAttempts(self._executor)
@@ -94,6 +103,21 @@ class Tables:
     def tries(self) -> Tries:
         """What strangers may do only so often."""
         return Tries(self._executor)
+
+    @property
+    def login_steps(self) -> LoginSteps:
+        """Logins that wait for a second factor."""
+        return LoginSteps(self._executor)
+
+    @property
+    def devices(self) -> Devices:
+        """Browsers people are known in."""
+        return Devices(self._executor)
+
+    @property
+    def factors(self) -> FactorTables:
+        """Second factors."""
+        return FactorTables(self._executor)
 
     @property
     def pruning(self) -> Pruning:

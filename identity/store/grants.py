@@ -6,7 +6,7 @@ from identity.domain.records import Grant, GrantState, GrantTerms
 from identity.store.documents import from_document, to_document
 
 _STATE = """
-SELECT g.client_id, g.user_id, g.terms, g.parent_id, u.name AS user_name, g.session_id,
+SELECT g.client_id, g.user_id, g.scopes, g.terms, g.parent_id, u.name AS user_name, g.session_id,
        s.authenticated_at_us, c.first_party,
        coalesce(u.roles, '{}') AS user_roles, c.roles AS client_roles
 FROM identity.grants g
@@ -46,7 +46,8 @@ class Grants:
             grant_id=grant_id, client_id=row["client_id"], user_id=row["user_id"], user_name=row["user_name"],
             session_id=row["session_id"], authenticated_at_us=at_us, terms=terms,
             first_party=row["first_party"], user_roles=frozenset(row["user_roles"]),
-            client_roles=frozenset(row["client_roles"]), parent_id=row["parent_id"])
+            client_roles=frozenset(row["client_roles"]), parent_id=row["parent_id"],
+            scopes=frozenset(row["scopes"]))
 
     async def get(self, grant_id: str) -> Grant | None:
         """Return the grant, live or not."""

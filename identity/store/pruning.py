@@ -4,14 +4,19 @@ from collections.abc import Mapping
 
 import asyncpg
 
+from identity.domain.oauth.device import ATTEMPT_WINDOW_US as DEVICE_WINDOW_US
 from identity.domain.people.login_policy import ATTEMPT_WINDOW_US
 
 _KEEP_US = 86_400 * 1_000_000
 
-DOOMED: Mapping[str, int] = {"grants": _KEEP_US, "sessions": _KEEP_US, "login_attempts": ATTEMPT_WINDOW_US}
+DOOMED: Mapping[str, int] = {
+    "grants": _KEEP_US, "sessions": _KEEP_US, "login_attempts": ATTEMPT_WINDOW_US,
+    "device_codes": _KEEP_US, "device_attempts": DEVICE_WINDOW_US,
+    "pushed_requests": 0, "seen_proofs": 0,
+}
 """Table -> how long after its end a row is kept; codes and refresh tokens fall with their grant."""
 
-_MOMENT = {"grants": "expires_at_us", "sessions": "expires_at_us", "login_attempts": "at_us"}
+_MOMENT = dict.fromkeys(DOOMED, "expires_at_us") | {"login_attempts": "at_us", "device_attempts": "at_us"}
 
 
 class Pruning:
@@ -23,8 +28,8 @@ class Pruning:
     async def delete_batch(self, table: str, now_us: int, limit: int) -> int:
         """Delete up to `limit` rows of one of the DOOMED tables; answer how many went."""
         rows = await self._executor.fetch(
-            f"""DELETE FROM identity.{table} WHERE id IN (
-            SELECT id FROM identity.{table} WHERE {_MOMENT[table]} < $1 ORDER BY {_MOMENT[table]} LIMIT $2
-            FOR UPDATE SKIP LOCKED) RETURNING 1""",  # noqa: S608 - names from the tables above
+            f"""DELETE FROM identity.{table} WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM identity.{table} WHERE {_MOMENT[table]} < $1 ORDER BY {_MOMENT[table]} LIMIT $2
+            FOR UPDATE SKIP LOCKED)) RETURNING 1""",  # noqa: S608 - names from the tables above
             now_us - DOOMED[table], limit)
         return len(rows)

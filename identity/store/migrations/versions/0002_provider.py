@@ -39,7 +39,8 @@ PEOPLE = (
         place jsonb,
         created_at_us bigint NOT NULL,
         seen_at_us bigint NOT NULL)""",
-    "CREATE INDEX ON identity.devices (user_id)",
+    "CREATE INDEX ON identity.devices (user_id, seen_at_us)",
+    "CREATE INDEX ON identity.devices (seen_at_us)",
     """ALTER TABLE identity.sessions ADD amr text[] NOT NULL DEFAULT '{pwd}', ADD acr text,
         ADD device_id text REFERENCES identity.devices ON DELETE SET NULL,
         ADD created_at_us bigint NOT NULL DEFAULT 0, ADD seen_at_us bigint NOT NULL DEFAULT 0""",
@@ -49,7 +50,8 @@ PEOPLE = (
         user_id text NOT NULL REFERENCES identity.users ON DELETE CASCADE,
         session_id text REFERENCES identity.sessions ON DELETE CASCADE,
         amr text[] NOT NULL,
-        why text NOT NULL,
+        why text[] NOT NULL,
+        mail_code_hash bytea,
         tries integer NOT NULL DEFAULT 0,
         created_at_us bigint NOT NULL,
         expires_at_us bigint NOT NULL,
@@ -74,19 +76,11 @@ PEOPLE = (
         sign_count bigint NOT NULL,
         transports text[] NOT NULL DEFAULT '{}',
         aaguid text NOT NULL,
+        is_backup_eligible boolean NOT NULL DEFAULT false,
         is_backed_up boolean NOT NULL DEFAULT false,
         created_at_us bigint NOT NULL,
         used_at_us bigint)""",
     "CREATE INDEX ON identity.passkeys (user_id)",
-    """CREATE TABLE identity.webauthn_challenges (
-        id text PRIMARY KEY,
-        challenge bytea NOT NULL,
-        purpose text NOT NULL,
-        user_id text REFERENCES identity.users ON DELETE CASCADE,
-        browser_hash bytea NOT NULL,
-        expires_at_us bigint NOT NULL,
-        used_at_us bigint)""",
-    "CREATE INDEX ON identity.webauthn_challenges (expires_at_us)",
     """CREATE TABLE identity.recovery_codes (
         user_id text NOT NULL REFERENCES identity.users ON DELETE CASCADE,
         code_hash bytea NOT NULL,
@@ -172,6 +166,7 @@ PROTOCOL = (
         created_at_us bigint NOT NULL,
         expires_at_us bigint NOT NULL)""",
     "CREATE INDEX ON identity.device_codes (expires_at_us)",
+    "CREATE INDEX ON identity.device_codes (grant_id) WHERE grant_id IS NOT NULL",
     """CREATE TABLE identity.device_attempts (
         id text PRIMARY KEY,
         session_id text NOT NULL,
@@ -227,10 +222,10 @@ SIGNALS = (
 )
 
 GRANT = """GRANT SELECT, INSERT, UPDATE, DELETE ON identity.roles, identity.devices, identity.login_steps,
-    identity.totp_factors, identity.passkeys, identity.webauthn_challenges, identity.recovery_codes,
+    identity.totp_factors, identity.passkeys, identity.recovery_codes,
     identity.mail_links, identity.mails, identity.tries, identity.initial_access_tokens, identity.pushed_requests,
-    identity.seen_proofs, identity.device_codes, identity.device_attempts, identity.logout_deliveries, identity.signal_streams,
-    identity.signal_subjects, identity.signal_events TO gridwarden_app"""
+    identity.seen_proofs, identity.device_codes, identity.device_attempts, identity.logout_deliveries,
+    identity.signal_streams, identity.signal_subjects, identity.signal_events TO gridwarden_app"""
 
 
 def upgrade() -> None:
