@@ -1,18 +1,32 @@
-"""Keys in files only this user can read; the ring is one file, replaced whole, so it is never half-written."""
+"""Keys in files only this user can read; the rings are one file, replaced whole, so it is never half-written.
 
+Two processes on one home agree: whoever makes or rotates keys holds a lock, and looks again once it has it.
+"""
+
+import asyncio
+import fcntl
 import os
 import secrets
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from identity.domain.jose.key_ring import KeyRing, SigningKey
+from identity.domain.jose.algorithms import ALGORITHMS
+from identity.domain.jose.key_ring import SETTLING_S, KeyRing, KeyRings, SigningKey
 from shared_kernel.errors import GridwardenError, InvalidInputError
 
-_RING = "signing_ring.json"
+_RINGS = "signing_rings.json"
+_FIRST_RING = "signing_ring.json"
+"""What version 0.1 kept: one ring, of ES256."""
+_LOCK = "keys.lock"
 _FORM_KEY = "form.key"
 _FORM_KEY_BYTES = 32
+_QUICK = ("ES256", "EdDSA")
+"""Made at once at the first start; RSA keys take some tens of milliseconds each and are made in a thread."""
 
 
 class UnsafeKeyFileError(GridwardenError):
@@ -29,36 +43,85 @@ class KeyFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._seen: tuple[int, ...] = ()
+        self._rings = KeyRings({})
 
-    def ring(self, now_us: int) -> KeyRing:
-        """Return the ring of signing keys."""
-        raw = self._read(_RING)
-        if raw is None:
-            return self._keep(KeyRing.generate(now_us))
-        try:
-            found = {name: SigningKey.from_jwk(document) for name, document in orjson.loads(raw).items() if document}
-            return KeyRing(**found)
-        except (InvalidInputError, ValueError, TypeError, AttributeError) as cause:
-            raise UnsafeKeyFileError(_RING, "it is damaged: restore it from a backup") from cause
+    def known(self, now_us: int) -> KeyRings:
+        """Return what is there, with at least the rings that are made in no time."""
+        return self._with(now_us, _QUICK)
 
-    def rotate(self, now_us: int) -> KeyRing:
-        """Move the ring on by one generation; raise ConflictError while it is too early."""
-        return self._keep(self.ring(now_us).rotated(now_us))
+    async def load(self, now_us: int) -> KeyRings:
+        """Return every ring as it is now, making what is missing."""
+        return await asyncio.to_thread(self._with, now_us, tuple(ALGORITHMS))
+
+    async def rotate(self, now_us: int, *, settling_s: int = SETTLING_S,
+                     algorithms: Iterable[str] = tuple(ALGORITHMS)) -> KeyRings:
+        """Move these rings on by one generation; raise ConflictError while it is too early for one of them."""
+        return await asyncio.to_thread(self._rotated, now_us, settling_s, tuple(algorithms))
 
     def form_key(self) -> bytes:
         """Return the key that seals forms."""
         raw = self._read(_FORM_KEY)
         if raw is None:
-            raw = secrets.token_bytes(_FORM_KEY_BYTES)
-            self._write(_FORM_KEY, raw)
+            with self._locked():
+                raw = self._read(_FORM_KEY)
+                if raw is None:
+                    raw = secrets.token_bytes(_FORM_KEY_BYTES)
+                    self._write(_FORM_KEY, raw)
         if len(raw) != _FORM_KEY_BYTES:
             raise UnsafeKeyFileError(_FORM_KEY, "it is damaged: delete it, open login pages then start again")
         return raw
 
-    def _keep(self, ring: KeyRing) -> KeyRing:
-        generations = {"next": ring.next, "current": ring.current, "previous": ring.previous}
-        self._write(_RING, orjson.dumps({name: key and key.to_jwk() for name, key in generations.items()}))
-        return ring
+    def _with(self, now_us: int, wanted: tuple[str, ...]) -> KeyRings:
+        rings = self._stored()
+        if set(wanted) <= rings.rings.keys():
+            return rings
+        with self._locked():
+            rings = self._stored()
+            missing = [name for name in wanted if name not in rings.rings]
+            return self._keep({**rings.rings, **{name: KeyRing.generate(now_us, name) for name in missing}})
+
+    def _rotated(self, now_us: int, settling_s: int, algorithms: tuple[str, ...]) -> KeyRings:
+        self._with(now_us, algorithms)
+        with self._locked():
+            rings = self._stored().rings
+            moved = {name: rings[name].rotated(now_us, settling_s=settling_s) for name in algorithms}
+            return self._keep({**rings, **moved})
+
+    def _stored(self) -> KeyRings:
+        """Return what the file holds, parsed again only when it was replaced."""
+        seen = self._identity(_RINGS)
+        if seen and seen == self._seen:
+            return self._rings
+        raw = self._read(_RINGS)
+        self._rings = KeyRings(self._first_ring() if raw is None else _rings(raw, _RINGS))
+        self._seen = seen
+        return self._rings
+
+    def _first_ring(self) -> dict[str, KeyRing]:
+        raw = self._read(_FIRST_RING)
+        return {} if raw is None else _rings(b'{"ES256":%s}' % raw, _FIRST_RING)
+
+    def _keep(self, rings: dict[str, KeyRing]) -> KeyRings:
+        self._write(_RINGS, orjson.dumps({name: _document(ring) for name, ring in rings.items()}))
+        (self._folder / _FIRST_RING).unlink(missing_ok=True)
+        return self._stored()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _identity(self, name: str) -> tuple[int, ...]:
+        try:
+            found = (self._folder / name).stat()
+        except FileNotFoundError:
+            return ()
+        return (found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode)
 
     def _read(self, name: str) -> bytes | None:
         path = self._folder / name
@@ -86,3 +149,23 @@ class KeyFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _document(ring: KeyRing) -> dict[str, object]:
+    generations = {"next": ring.next, "current": ring.current, "previous": ring.previous}
+    return {name: key and key.to_jwk() for name, key in generations.items()}
+
+
+def _rings(raw: bytes, name: str) -> dict[str, KeyRing]:
+    try:
+        return {algorithm: _ring(documents, algorithm) for algorithm, documents in orjson.loads(raw).items()}
+    except (InvalidInputError, KeyError, ValueError, TypeError, AttributeError) as cause:
+        raise UnsafeKeyFileError(name, "it is damaged: restore it from a backup") from cause
+
+
+def _ring(documents: dict[str, Any], algorithm: str) -> KeyRing:
+    previous = documents.get("previous")
+    return KeyRing(
+        next=SigningKey.from_jwk(documents["next"], algorithm),
+        current=SigningKey.from_jwk(documents["current"], algorithm),
+        previous=SigningKey.from_jwk(previous, algorithm) if previous else None)

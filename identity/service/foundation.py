@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from identity.adapters.outbound import Outbound
 from identity.domain.jose.mint import Mint
 from identity.service.journal import Journal
+from identity.service.keys.client_keys import ClientKeys
 from identity.service.oauth.grant_states import GrantStates
 from identity.store.database import Database
 from shared_kernel.clock import Clock
@@ -32,6 +34,8 @@ class Foundation:
     mint: Mint
     states: GrantStates
     lifetimes: Lifetimes
+    outbound: Outbound
+    client_keys: ClientKeys
 
     def now_us(self) -> int:
         """Return the time."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from identity.adapters.key_files import KeyFiles
+from identity.adapters.outbound import Outbound
 from identity.domain.jose.mint import Mint
 from identity.domain.naming import shown_name
 from identity.domain.oauth.errors import OAuthError
@@ -14,6 +14,8 @@ from identity.domain.records import Client, Session, User
 from identity.service.clients.registry import Registration, Registry
 from identity.service.foundation import Foundation, Lifetimes
 from identity.service.journal import Journal
+from identity.service.keys.client_keys import ClientKeys
+from identity.service.keys.keychain import Keychain, KeySource
 from identity.service.oauth.authenticator import Authenticator
 from identity.service.oauth.authorization import AuthorizationDesk
 from identity.service.oauth.grant_states import GrantStates
@@ -41,20 +43,24 @@ PRUNE_BATCH = 1_000
 class IdentityProvider:
     """Knows who.
 
-    `keys` holds the signing ring and the form key; `issuer` is the public base URL without a trailing slash.
+    `keys` holds the signing rings and the form key; `issuer` is the public base URL without a trailing slash;
+    `outbound` calls the places that clients name, by default none inside.
     `login_risk` scores a login 0 to 100 (80 and more, or a failure to score, refuses); `login_accepted` hears of
     every login that succeeded.
     """
 
-    def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeyFiles,  # noqa: PLR0913 - a composition point
+    def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeySource,  # noqa: PLR0913 - a composition point
+                 outbound: Outbound | None = None,
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
                  login_accepted: LoginAccepted | None = None, mail: MailSender | None = None) -> None:
-        self._keys = keys
+        outbound = outbound or Outbound()
+        self.keychain = Keychain(keys, clock)
         self._form_key = keys.form_key()
         self._passwords = Passwords()
         self._foundation = Foundation(
             database=database, journal=Journal(recorder, clock), clock=clock, states=GrantStates(database),
-            mint=Mint(keys.ring(clock.now_us()), issuer, f"{issuer}/api"), lifetimes=lifetimes or Lifetimes())
+            mint=Mint(self.keychain, issuer, f"{issuer}/api"), lifetimes=lifetimes or Lifetimes(),
+            outbound=outbound, client_keys=ClientKeys(outbound, clock))
         self.mailing = Mailing(database, clock, sender=mail, issuer=issuer)
         self.accounts = Accounts(self._foundation, self._passwords)
         self.clients = Registry(self._foundation)
@@ -151,17 +157,17 @@ class IdentityProvider:
             await self._seal_refusal(error, pairs, context)
             raise
 
-    def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Return the public keys."""
-        return self._foundation.mint.ring.to_jwks()
+    async def jwks(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the public keys, every algorithm's."""
+        return (await self.keychain.complete()).to_jwks()
 
     def metadata(self) -> dict[str, Any]:
         """Return the discovery document."""
         return provider_metadata(self.issuer)
 
-    def rotate_keys(self) -> None:
-        """Move the signing ring on; raise ConflictError while clients may not know the next key yet."""
-        self._foundation.mint.ring = self._keys.rotate(self._foundation.now_us())
+    async def rotate_keys(self) -> None:
+        """Move the signing rings on; raise ConflictError while clients may not know the next keys yet."""
+        await self.keychain.rotate()
         self._authenticator.forget()
 
     def seal(self, purpose: Purpose, query: str, *, browser: str,  # noqa: PLR0913 - a form's memory

@@ -1,7 +1,6 @@
 """People and clients under administration; what changes is effective at the next request."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -9,7 +8,6 @@ import httpx2 as httpx
 import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-from identity.adapters.key_files import KeyFiles, UnsafeKeyFileError
 from identity.domain.oauth.errors import InvalidTokenError
 from shared_kernel.credentials import Credentials
 from shared_kernel.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
@@ -248,42 +246,6 @@ async def test_pruning_takes_what_ended_and_leaves_what_lives(world: World, app_
     world.clock.advance(200_000)
     await world.provider.prune()
     assert await app_pool.fetchval("SELECT count(*) FROM identity.grants, identity.codes, identity.sessions") == 0
-
-
-async def test_keys_are_private_files_that_survive_a_restart_and_rotate(world: World, tmp_path: Path) -> None:
-    header = await bearer(world)
-    files = KeyFiles(tmp_path / "keys")
-    before = files.ring(0)
-
-    with pytest.raises(ConflictError):
-        world.provider.rotate_keys()
-    world.clock.advance(901 - 300)
-    with pytest.raises(ConflictError):
-        world.provider.rotate_keys()
-    world.clock.advance(300)
-    world.provider.rotate_keys()
-
-    assert files.ring(0).previous == files.ring(0).find(before.current.kid)
-    assert files.ring(0).current.kid == before.next.kid
-    assert len(world.provider.jwks()["keys"]) == 3
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "keys").rglob("*"))
-    world.clock.advance(-901)
-    assert (await world.provider.authenticate(Credentials(header))).name == "alice"
-
-
-def test_a_key_file_that_others_can_read_or_that_is_damaged_is_not_used(tmp_path: Path) -> None:
-    files = KeyFiles(tmp_path)
-    files.ring(0)
-    ring = tmp_path / "signing_ring.json"
-
-    ring.chmod(0o644)
-    with pytest.raises(UnsafeKeyFileError, match="chmod 600"):
-        files.ring(0)
-    ring.chmod(0o600)
-    for damage in (b"", b"[]", b"{}", b'{"next":{},"current":{"kty":"EC"}}'):
-        ring.write_bytes(damage)
-        with pytest.raises(UnsafeKeyFileError, match="damaged"):
-            files.ring(0)
 
 
 async def test_a_lock_racing_a_login_leaves_nobody_in(world: World) -> None:

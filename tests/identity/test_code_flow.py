@@ -29,7 +29,7 @@ async def test_the_tokens_verify_with_an_independent_library(world: World) -> No
     """RFC 9068 section 2.2, OIDC Core section 2: PyJWT reads our keys and our claims."""
     answer = await world.tokens()
 
-    keys = jwt.PyJWKSet.from_dict(world.provider.jwks())
+    keys = jwt.PyJWKSet.from_dict(await world.provider.jwks())
     options: jwt.types.Options = {"verify_exp": False, "verify_iat": False}
     key = keys[jwt.get_unverified_header(answer["access_token"])["kid"]]
     access = jwt.decode(answer["access_token"], key, ["ES256"], audience=f"{ISSUER}/api", issuer=ISSUER,

@@ -36,7 +36,7 @@ class ProtocolRoutes:
 
     async def jwks(self, _: Request) -> Response:
         """Serve the public keys (RFC 7517 5)."""
-        return json_response(self._provider.jwks(), headers=_PUBLIC)
+        return json_response(await self._provider.jwks(), headers=_PUBLIC)
 
     async def token(self, request: Request) -> Response:
         """Serve the token endpoint (RFC 6749 3.2)."""
