@@ -27,6 +27,14 @@ ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "role_granted": ("iam", ("user", "change")),
     "role_revoked": ("iam", ("user", "change")),
     "client_created": ("iam", ("admin", "creation")),
+    "step_up": ("authentication", ("info",)),
+    "new_device": ("authentication", ("info",)),
+    "impossible_travel": ("authentication", ("info",)),
+    "factor_refused": ("authentication", ("info",)),
+    "factor_added": ("iam", ("user", "change")),
+    "factor_removed": ("iam", ("user", "change")),
+    "factor_renamed": ("iam", ("user", "change")),
+    "recovery_codes_made": ("iam", ("user", "change")),
     "consent_granted": ("iam", ("user", "change")),
 }
 

@@ -1,13 +1,16 @@
 """The tables of credentials that work once: codes and refresh tokens.
 
 A claim is one UPDATE on an unused row: of any number of simultaneous claims PostgreSQL lets exactly one through, and
-the others see it used once the winner's transaction has ended.
+the others see it used once the winner's transaction has ended. It touches nothing for a foreign client.
 """
 
 import asyncpg
 
 from identity.domain.opaque import Opaque
 from identity.domain.records import StoredCode, StoredRefresh
+
+_CODE = "c.grant_id, g.client_id, c.redirect_uri, c.code_challenge, c.nonce, c.expires_at_us, c.jkt"
+_REFRESH = "r.grant_id, g.client_id, r.scopes, r.expires_at_us, r.jkt, r.certificate"
 
 
 class Codes:
@@ -28,16 +31,18 @@ class Codes:
     async def find(self, code: Opaque) -> StoredCode | None:
         """Return what the code is bound to, used or not."""
         row = await self._executor.fetchrow(
-            """SELECT c.grant_id, g.client_id, c.redirect_uri, c.code_challenge, c.nonce, c.expires_at_us, c.jkt
-            FROM identity.codes c JOIN identity.grants g ON g.id = c.grant_id
-            WHERE c.id = $1 AND c.secret_hash = $2""", code.id, code.sha256)
+            f"""SELECT {_CODE} FROM identity.codes c JOIN identity.grants g ON g.id = c.grant_id
+            WHERE c.id = $1 AND c.secret_hash = $2""", code.id, code.sha256)  # noqa: S608 - a constant
         return row and StoredCode(code.id, *row)
 
-    async def claim(self, code_id: str, now_us: int) -> bool:
-        """Use the code up; answer whether this call is the one that did."""
-        return bool(await self._executor.fetchval(
-            "UPDATE identity.codes SET used_at_us = $2 WHERE id = $1 AND used_at_us IS NULL RETURNING true",
-            code_id, now_us))
+    async def claim(self, code: Opaque, client_id: str, now_us: int) -> StoredCode | None:
+        """Use the client's own code up and return what it is bound to; None when this call is not the one that did."""
+        row = await self._executor.fetchrow(
+            f"""UPDATE identity.codes c SET used_at_us = $4 FROM identity.grants g
+            WHERE c.id = $1 AND c.secret_hash = $2 AND c.used_at_us IS NULL
+            AND g.id = c.grant_id AND g.client_id = $3 RETURNING {_CODE}""",  # noqa: S608 - a constant
+            code.id, code.sha256, client_id, now_us)
+        return row and StoredCode(code.id, *row)
 
 
 class RefreshTokens:
@@ -49,25 +54,35 @@ class RefreshTokens:
     async def add(self, token: Opaque, stored: StoredRefresh) -> None:
         """Keep a refresh token's hash."""
         await self._executor.execute(
-            """INSERT INTO identity.refresh_tokens (id, secret_hash, grant_id, scopes, expires_at_us, jkt)
-            VALUES ($1, $2, $3, $4, $5, $6)""",
+            """INSERT INTO identity.refresh_tokens
+            (id, secret_hash, grant_id, scopes, expires_at_us, jkt, certificate)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)""",
             token.id, token.sha256, stored.grant_id, sorted(stored.scopes), stored.expires_at_us,
-            stored.jkt)
+            stored.jkt, stored.certificate)
 
     async def find(self, token: Opaque) -> StoredRefresh | None:
         """Return what the token is bound to, used or not."""
         row = await self._executor.fetchrow(
-            """SELECT r.grant_id, g.client_id, r.scopes, r.expires_at_us, r.jkt
-            FROM identity.refresh_tokens r JOIN identity.grants g ON g.id = r.grant_id
-            WHERE r.id = $1 AND r.secret_hash = $2""", token.id, token.sha256)
-        return row and StoredRefresh(token.id, row["grant_id"], row["client_id"], frozenset(row["scopes"]),
-                                     row["expires_at_us"], row["jkt"])
+            f"""SELECT {_REFRESH} FROM identity.refresh_tokens r JOIN identity.grants g ON g.id = r.grant_id
+            WHERE r.id = $1 AND r.secret_hash = $2""", token.id, token.sha256)  # noqa: S608 - a constant
+        return _refresh(token.id, row)
 
-    async def claim(self, token_id: str, now_us: int) -> bool:
-        """Use the token up; answer whether this call is the one that did."""
-        return bool(await self._executor.fetchval(
-            "UPDATE identity.refresh_tokens SET used_at_us = $2 WHERE id = $1 AND used_at_us IS NULL RETURNING true",
-            token_id, now_us))
+    async def unused(self, token: Opaque) -> StoredRefresh | None:
+        """Return what the token is bound to, None once it was used: for a look without a claim."""
+        row = await self._executor.fetchrow(
+            f"""SELECT {_REFRESH} FROM identity.refresh_tokens r JOIN identity.grants g ON g.id = r.grant_id
+            WHERE r.id = $1 AND r.secret_hash = $2 AND r.used_at_us IS NULL""",  # noqa: S608 - a constant
+            token.id, token.sha256)
+        return _refresh(token.id, row)
+
+    async def claim(self, token: Opaque, client_id: str, now_us: int) -> StoredRefresh | None:
+        """Use the client's own token up and return what it is bound to; None when this call is not the one."""
+        row = await self._executor.fetchrow(
+            f"""UPDATE identity.refresh_tokens r SET used_at_us = $4 FROM identity.grants g
+            WHERE r.id = $1 AND r.secret_hash = $2 AND r.used_at_us IS NULL
+            AND g.id = r.grant_id AND g.client_id = $3 RETURNING {_REFRESH}""",  # noqa: S608 - a constant
+            token.id, token.sha256, client_id, now_us)
+        return _refresh(token.id, row)
 
     async def claim_again(self, token_id: str, now_us: int, grace_us: int) -> bool:
         """Allow one repetition shortly after the first use, for a client whose answer got lost."""
@@ -75,3 +90,8 @@ class RefreshTokens:
             """UPDATE identity.refresh_tokens SET reused_at_us = $2
             WHERE id = $1 AND reused_at_us IS NULL AND used_at_us >= $3 RETURNING true""",
             token_id, now_us, now_us - grace_us))
+
+
+def _refresh(token_id: str, row: asyncpg.Record | None) -> StoredRefresh | None:
+    return row and StoredRefresh(token_id, row["grant_id"], row["client_id"], frozenset(row["scopes"]),
+                                 row["expires_at_us"], row["jkt"], row["certificate"])

@@ -33,6 +33,14 @@ class Sessions:
         return row and Session(row["id"], row["user_id"], row["name"], row["authenticated_at_us"],
                                row["expires_at_us"], tuple(row["amr"]), row["acr"], row["device_id"])
 
+    async def renew(self, cookie: Opaque, session: Session) -> None:
+        """Give a live session a new cookie and what was shown now; the old cookie is worth nothing any more."""
+        await self._executor.execute(
+            """UPDATE identity.sessions SET secret_hash = $2, authenticated_at_us = $3, expires_at_us = $4, amr = $5,
+            acr = $6, device_id = $7, seen_at_us = $8 WHERE id = $1""",
+            session.id, cookie.sha256, session.authenticated_at_us, session.expires_at_us, list(session.amr),
+            session.acr, session.device_id, session.authenticated_at_us)
+
     async def end(self, session_id: str, now_us: int) -> bool:
         """End a session; answer whether it was still going."""
         return bool(await self._executor.fetchval(

@@ -80,7 +80,8 @@ class Factors:
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods the person can choose from, the strongest first."""
-        offered = ((self.passkeys, "passkey"), (self.totps, "totp"), (self.is_any and self.recovery_codes_left, "recovery"))
+        has_recovery = self.is_any and self.recovery_codes_left
+        offered = ((self.passkeys, "passkey"), (self.totps, "totp"), (has_recovery, "recovery"))
         return tuple(method for has, method in offered if has)
 
 

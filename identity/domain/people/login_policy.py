@@ -1,6 +1,8 @@
 """When a login is refused, and when it needs a second factor, although the password is right.
 
-    assessed = the model's score + what the device and the journey add,        below 40 pass, 40 to 79 step up, else refuse
+    risk = the model's score + what a new device and an impossible journey add, which alone never refuse
+
+Below 40 the password suffices, up to 79 a second factor is due, from 80 on nothing helps.
 """
 
 from dataclasses import dataclass
@@ -14,10 +16,12 @@ STEP_LIFETIME_US = 600 * 1_000_000
 MAX_STEP_TRIES = 5
 
 STEP_UP_RISK = 40
+FIRST_STEP_UP_RISK = 50
+"""For a person nobody has seen yet: a model that knows nothing says *moderate*, and there is nothing to differ from."""
 REFUSED_RISK = 80
-UNKNOWN_RISK = STEP_UP_RISK
+UNKNOWN_RISK = 60
 """A risk model that fails never lets anybody in by a password alone, and locks nobody out."""
-NEW_DEVICE_RISK = 10
+NEW_DEVICE_RISK = 4
 TRAVEL_RISK = 40
 
 DEVICE_LIFETIME_US = 90 * 86_400 * 1_000_000
@@ -30,21 +34,26 @@ REAUTHENTICATION_US = 300 * 1_000_000
 class Assessment:
     """What is known about a login whose password is right.
 
-    `is_new_device`: the person has other devices and this is none of them. `is_known_device`: it is one of them.
+    `is_known_device`: the person has logged in from it. `is_first`: the person has no device at all.
     """
 
     model_risk: int
     is_known_device: bool
-    is_new_device: bool
+    is_first: bool
     is_impossible_travel: bool
     has_factor: bool
     is_more_wanted: bool
 
     @property
+    def is_new_device(self) -> bool:
+        """Whether the person has other devices and this is none of them."""
+        return not self.is_known_device and not self.is_first
+
+    @property
     def risk(self) -> int:
         """The assessed risk."""
         added = NEW_DEVICE_RISK * self.is_new_device + TRAVEL_RISK * self.is_impossible_travel
-        return min(100, self.model_risk + added)
+        return max(self.model_risk, min(REFUSED_RISK - 1, self.model_risk + added))
 
     @property
     def is_refused(self) -> bool:
@@ -55,7 +64,7 @@ class Assessment:
     def reasons_to_step_up(self) -> tuple[str, ...]:
         """Why a second factor is due; empty when the password suffices."""
         reasons = (
-            (self.risk >= STEP_UP_RISK, "risk"),
+            (self.risk >= (FIRST_STEP_UP_RISK if self.is_first else STEP_UP_RISK), "risk"),
             (self.is_impossible_travel, "impossible_travel"),
             (self.has_factor and not self.is_known_device, "unknown_device"),
             (self.has_factor and self.is_more_wanted, "acr_values"),
