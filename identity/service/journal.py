@@ -35,6 +35,13 @@ ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "factor_removed": ("iam", ("user", "change")),
     "factor_renamed": ("iam", ("user", "change")),
     "recovery_codes_made": ("iam", ("user", "change")),
+    "client_updated": ("iam", ("admin", "change")),
+    "client_deleted": ("iam", ("admin", "deletion")),
+    "initial_access_token_made": ("iam", ("admin", "creation")),
+    "initial_access_token_revoked": ("iam", ("admin", "deletion")),
+    "backchannel_logout_sent": ("session", ("end",)),
+    "signal_stream_changed": ("configuration", ("change",)),
+    "userinfo_read": ("iam", ("user", "info")),
     "consent_granted": ("iam", ("user", "change")),
 }
 

@@ -10,14 +10,18 @@ from identity.store.device_codes import DeviceCodes
 from identity.store.devices import Devices
 from identity.store.factors import FactorTables
 from identity.store.grants import Grants
+from identity.store.initial_access_tokens import InitialAccessTokens
 from identity.store.login_attempts import LoginAttempts
 from identity.store.login_steps import LoginSteps
+from identity.store.logout_deliveries import LogoutDeliveries
 from identity.store.mail_links import MailLinks
 from identity.store.mails import Mails
 from identity.store.one_time import Codes, RefreshTokens
 from identity.store.pruning import Pruning
 from identity.store.seen_proofs import SeenProofs
 from identity.store.sessions import Sessions
+from identity.store.signals.events import SignalEvents
+from identity.store.signals.streams import SignalStreams
 from identity.store.tries import Tries
 from identity.store.users import Users
 from shared_kernel.errors import UnavailableError
@@ -53,6 +57,11 @@ class Tables:
     def clients(self) -> Clients:
         """Clients and consents."""
         return Clients(self._executor)
+
+    @property
+    def initial_access_tokens(self) -> InitialAccessTokens:
+        """Who may register clients."""
+        return InitialAccessTokens(self._executor)
 
     @property
     def sessions(self) -> Sessions:
@@ -118,6 +127,21 @@ class Tables:
     def factors(self) -> FactorTables:
         """Second factors."""
         return FactorTables(self._executor)
+
+    @property
+    def logout_deliveries(self) -> LogoutDeliveries:
+        """Clients to be told of ended sessions."""
+        return LogoutDeliveries(self._executor)
+
+    @property
+    def signal_streams(self) -> SignalStreams:
+        """Streams of security events."""
+        return SignalStreams(self._executor)
+
+    @property
+    def signal_events(self) -> SignalEvents:
+        """Security events that wait for receivers."""
+        return SignalEvents(self._executor)
 
     @property
     def pruning(self) -> Pruning:

@@ -1,0 +1,1 @@
+"""Security events told to receivers: the Shared Signals Framework and CAEP, as pure values."""

@@ -1,0 +1,1 @@
+"""The transmitter of security events over HTTP."""

@@ -1,0 +1,1 @@
+"""Streams of security events: managed, filled, delivered."""

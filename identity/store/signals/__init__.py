@@ -1,0 +1,1 @@
+"""Streams, their subjects, and the events that wait in them."""
