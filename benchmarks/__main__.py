@@ -22,7 +22,7 @@ from benchmarks.metric import Metric
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import migrate
 
-GROUPS = ("policy", "ledger", "grid", "forecast", "siem", "soar", "gateway", "start")
+GROUPS = ("policy", "ledger", "identity", "grid", "forecast", "siem", "soar", "gateway", "start")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
@@ -50,7 +50,7 @@ def main() -> None:
         _show(document["metrics"])
 
 
-PEERS = ("ledger",)
+PEERS = ("ledger", "identity")
 """Groups whose peers can be had here."""
 
 
