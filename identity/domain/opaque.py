@@ -18,8 +18,11 @@ class Kind(StrEnum):
     REFRESH = "refresh"
     SESSION = "session"
     LINK = "link"
+    REQUEST = "request"
     STEP = "step"
     BROWSER = "browser"
+    INITIAL = "initial"
+    REGISTRATION = "registration"
     SECRET = "secret"  # noqa: S105 - the name of a kind
 
 
