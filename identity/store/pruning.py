@@ -17,8 +17,9 @@ DOOMED: Mapping[str, int] = {
 }
 """Table -> how long after its end a row is kept; codes and refresh tokens fall with their grant."""
 
-_MOMENT = dict.fromkeys(DOOMED, "expires_at_us") | {"login_attempts": "at_us", "device_attempts": "at_us", "devices": "seen_at_us",
-    "signal_events": "created_at_us"}
+_MOMENT = dict.fromkeys(DOOMED, "expires_at_us") | {
+    "login_attempts": "at_us", "device_attempts": "at_us", "devices": "seen_at_us", "signal_events": "created_at_us",
+}
 
 
 class Pruning:
