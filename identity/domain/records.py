@@ -118,6 +118,19 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class InitialAccess:
+    """An initial access token (RFC 7591 section 3) at rest; `limits` widen what its clients may have."""
+
+    id: str
+    secret_hash: bytes
+    created_by: str
+    limits: Mapping[str, Any]
+    uses_left: int
+    created_at_us: int
+    expires_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A browser in which a person authenticated; its id is the `sid` of ID tokens."""
 

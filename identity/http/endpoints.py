@@ -5,7 +5,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from identity.http.api.administration import AdministrationRoutes
+from identity.http.api.clients import MAX_IMPORT, ClientRoutes
 from identity.http.oauth.protocol import ProtocolRoutes
+from identity.http.oauth.registration import RegistrationRoutes
 from identity.http.pages.authorize import AuthorizeRoutes
 from identity.http.pages.cookies import Cookies
 from identity.http.pages.forms import MAX_FORM
@@ -26,8 +28,9 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
     protocol = ProtocolRoutes(provider)
     return (
         *_discovery(protocol, base),
-        *_below(base, (*_protocol(protocol), *_pages(front))),
+        *_below(base, (*_protocol(protocol), *_registration(RegistrationRoutes(provider)), *_pages(front))),
         *_administration(AdministrationRoutes(provider)),
+        *_clients(ClientRoutes(provider)),
     )
 
 
@@ -85,6 +88,30 @@ def _administration(routes: AdministrationRoutes) -> tuple[Endpoint, ...]:
         Endpoint("POST", "/api/v1/users/{user_id}/lock", "users.lock", routes.lock),
         Endpoint("POST", "/api/v1/users/{user_id}/unlock", "users.lock", routes.unlock),
         Endpoint("POST", "/api/v1/users/{user_id}/revoke-sessions", "users.lock", routes.revoke_sessions),
+    )
+
+
+def _clients(routes: ClientRoutes) -> tuple[Endpoint, ...]:
+    one = "/api/v1/clients/{client_id}"
+    return (
         Endpoint("GET", "/api/v1/clients", "clients.read", routes.clients),
-        Endpoint("POST", "/api/v1/clients", "clients.write", routes.create_client),
+        Endpoint("POST", "/api/v1/clients", "clients.write", routes.create),
+        Endpoint("POST", "/api/v1/clients/import", "clients.write", routes.bring, max_body=MAX_IMPORT),
+        Endpoint("GET", one, "clients.read", routes.client),
+        Endpoint("PUT", one, "clients.write", routes.update),
+        Endpoint("DELETE", one, "clients.write", routes.delete),
+        Endpoint("POST", f"{one}/rotate-secret", "clients.write", routes.rotate_secret),
+        Endpoint("GET", "/api/v1/client-invitations", "clients.read", routes.invitations),
+        Endpoint("POST", "/api/v1/client-invitations", "clients.write", routes.invite),
+        Endpoint("DELETE", "/api/v1/client-invitations/{invitation_id}", "clients.write", routes.uninvite),
+    )
+
+
+def _registration(routes: RegistrationRoutes) -> tuple[Endpoint, ...]:
+    one = "/oauth2/register/{client_id}"
+    return (
+        Endpoint("POST", "/oauth2/register", "oauth.register", routes.register, own_credentials=True),
+        Endpoint("GET", one, "oauth.register", routes.read, own_credentials=True),
+        Endpoint("PUT", one, "oauth.register", routes.replace, own_credentials=True),
+        Endpoint("DELETE", one, "oauth.register", routes.remove, own_credentials=True),
     )

@@ -11,6 +11,9 @@ from identity.domain.oauth.parameters import unique
 from identity.domain.opaque import Opaque
 from identity.domain.people.interactions import NO_WISHES, Interaction, Purpose, Wishes, seal, unseal
 from identity.domain.records import Client, Session, User
+from identity.service.clients.administration import ClientAdministration
+from identity.service.clients.registrar import Registrar, RegistrationPolicy
+from identity.service.clients.registration import RegistrationDesk
 from identity.service.clients.registry import Registration, Registry
 from identity.service.foundation import Foundation, Lifetimes
 from identity.service.journal import Journal
@@ -50,7 +53,7 @@ class IdentityProvider:
     """
 
     def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeySource,  # noqa: PLR0913 - a composition point
-                 outbound: Outbound | None = None,
+                 outbound: Outbound | None = None, registration: RegistrationPolicy | None = None,
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
                  login_accepted: LoginAccepted | None = None, mail: MailSender | None = None) -> None:
         outbound = outbound or Outbound()
@@ -64,6 +67,9 @@ class IdentityProvider:
         self.mailing = Mailing(database, clock, sender=mail, issuer=issuer)
         self.accounts = Accounts(self._foundation, self._passwords)
         self.clients = Registry(self._foundation)
+        registrar = Registrar(self._foundation, registration or RegistrationPolicy())
+        self.registration = RegistrationDesk(self._foundation, registrar)
+        self.client_administration = ClientAdministration(self._foundation, registrar)
         self.login_desk = LoginDesk(self._foundation, self._passwords, risk=login_risk, accepted=login_accepted)
         self.authorizations = AuthorizationDesk(self._foundation, self.clients, self.login_desk)
         self.logouts = LogoutDesk(self._foundation, self.clients)

@@ -4,6 +4,7 @@ import asyncpg
 
 from identity.domain.records import Client, ClientSettings
 from identity.store.documents import from_document, to_document
+from shared_kernel.errors import ConflictError
 
 _COLUMNS = ("id, name, secret_hash, first_party, redirect_uris, post_logout_redirect_uris, grant_types, scopes, "
             "roles, created_at_us, settings, registration_token_hash, updated_at_us")
@@ -31,6 +32,25 @@ class Clients:
         """Return the client of that id."""
         return _client(await self._executor.fetchrow(
             f"SELECT {_COLUMNS} FROM identity.clients WHERE id = $1", client_id))  # noqa: S608 - a constant
+
+    async def find(self, client_id: str) -> Client | None:
+        """Return the client, and hold the row until the transaction ends."""
+        return _client(await self._executor.fetchrow(
+            f"SELECT {_COLUMNS} FROM identity.clients WHERE id = $1 FOR UPDATE", client_id))  # noqa: S608 - a constant
+
+    async def add(self, client: Client) -> None:
+        """Add a client; raise ConflictError when its id is taken."""
+        if await self.find(client.id) is not None or not await self.put(client):
+            raise ConflictError(f"there is already a client with the id {client.id}")
+
+    async def remove(self, client_id: str) -> None:
+        """Forget a client; its grants, consents and tokens fall with it."""
+        await self._executor.execute("DELETE FROM identity.clients WHERE id = $1", client_id)
+
+    async def set_registration_token(self, client_id: str, digest: bytes) -> None:
+        """Replace the token by which a client manages its registration."""
+        await self._executor.execute(
+            "UPDATE identity.clients SET registration_token_hash = $2 WHERE id = $1", client_id, digest)
 
     async def put(self, client: Client) -> bool:
         """Add the client or bring it up to date; answer whether it is new."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from identity.store.clients import Clients
+from identity.store.consents import Consents
 from identity.store.device_codes import DeviceCodes
 from identity.store.devices import Devices
 from identity.store.factors import FactorTables
@@ -18,6 +19,7 @@ from identity.store.mail_links import MailLinks
 from identity.store.mails import Mails
 from identity.store.one_time import Codes, RefreshTokens
 from identity.store.pruning import Pruning
+from identity.store.pushed_requests import PushedRequests
 from identity.store.seen_proofs import SeenProofs
 from identity.store.sessions import Sessions
 from identity.store.signals.events import SignalEvents
@@ -62,6 +64,16 @@ class Tables:
     def initial_access_tokens(self) -> InitialAccessTokens:
         """Who may register clients."""
         return InitialAccessTokens(self._executor)
+
+    @property
+    def consents(self) -> Consents:
+        """What people allow clients."""
+        return Consents(self._executor)
+
+    @property
+    def pushed_requests(self) -> PushedRequests:
+        """Pushed authorization requests."""
+        return PushedRequests(self._executor)
 
     @property
     def sessions(self) -> Sessions:

@@ -187,7 +187,7 @@ async def test_the_api_says_who_i_am(world: World) -> None:
 
 async def test_the_api_registers_clients_and_shows_a_secret_once(world: World) -> None:
     made = await call(world, "POST", "/api/v1/clients", {
-        "name": "Feeder", "grant_types": ["client_credentials"], "scopes": ["read"], "roles": ["service"]})
+        "client_name": "Feeder", "grant_types": ["client_credentials"], "scope": "read", "roles": ["service"]})
     listing = await call(world, "GET", "/api/v1/clients")
 
     assert made.json()["client_secret"].startswith("gw_secret_")
@@ -199,10 +199,10 @@ async def test_the_api_registers_clients_and_shows_a_secret_once(world: World) -
     ("/api/v1/users", {"name": "bob", "admin": True}, 422),
     ("/api/v1/users", {"name": 7}, 422),
     ("/api/v1/users", [], 422),
-    ("/api/v1/clients", {"name": "x", "first_party": True}, 422),
-    ("/api/v1/clients", {"name": "x", "redirect_uris": ["http://evil.test/"]}, 422),
-    ("/api/v1/clients", {"name": "x", "public": True, "grant_types": ["client_credentials"]}, 422),
-    ("/api/v1/clients", {"name": "x", "grant_types": ["password"]}, 422),
+    ("/api/v1/clients", {"client_name": "x", "first_party": True}, 422),
+    ("/api/v1/clients", {"client_name": "x", "redirect_uris": ["http://evil.test/"]}, 422),
+    ("/api/v1/clients", {"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]}, 422),
+    ("/api/v1/clients", {"client_name": "x", "grant_types": ["password"]}, 422),
     ("/api/v1/users/%00/lock", {"reason": "x"}, 404),
     ("/api/v1/users/admin/lock", {"reason": "x"}, 404),
     ("/api/v1/users/00000000-0000-7000-8000-000000000000/unlock", {}, 404),

@@ -1,4 +1,4 @@
-"""The administrators' JSON API: people and clients. Policy has already decided who may call it."""
+"""The administrators' JSON API of people. Policy has already decided who may call it."""
 
 import uuid
 from typing import Any
@@ -7,9 +7,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.domain.records import Client, User
+from identity.domain.records import User
 from identity.http.oauth.protocol import json_response
-from identity.service import IdentityProvider, Registration
+from identity.service import IdentityProvider
 from shared_kernel.clock import to_iso
 from shared_kernel.context import context_of
 from shared_kernel.errors import InvalidInputError, NotFoundError, UnprocessableError
@@ -40,20 +40,8 @@ class Lock(msgspec.Struct, forbid_unknown_fields=True):
     reason: str
 
 
-class NewClient(msgspec.Struct, forbid_unknown_fields=True):
-    """A client to register; `first_party` is not for the API to give."""
-
-    name: str
-    public: bool = False
-    redirect_uris: list[str] = []
-    post_logout_redirect_uris: list[str] = []
-    grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
-    scopes: tuple[str, ...] = ("openid", "profile")
-    roles: list[str] = []
-
-
 class AdministrationRoutes:
-    """Handlers of /api/v1/users and /api/v1/clients."""
+    """Handlers of /api/v1/users."""
 
     def __init__(self, provider: IdentityProvider) -> None:
         self._provider = provider
@@ -110,26 +98,6 @@ class AdministrationRoutes:
         user = await self._provider.set_roles(_user_id(request), roles, by=context.principal, context=context)
         return json_response(_user(user))
 
-    async def clients(self, request: Request) -> Response:
-        """List clients by id."""
-        limit, after = _page(request)
-        found = await self._provider.clients.listed(after, limit)
-        return _listing([_client(client) for client in found], found[-1].id if len(found) == limit else None)
-
-    async def create_client(self, request: Request) -> Response:
-        """Register a client; its secret is in this answer and nowhere else."""
-        wanted = _body(await request.body(), NewClient)
-        context = context_of(request.scope)
-        registration = Registration(
-            client_id=f"client-{uuid.uuid4().hex}", name=wanted.name, redirect_uris=tuple(wanted.redirect_uris),
-            post_logout_redirect_uris=tuple(wanted.post_logout_redirect_uris),
-            grant_types=frozenset(wanted.grant_types), scopes=frozenset(wanted.scopes),
-            roles=frozenset(wanted.roles))
-        client, client_secret = await self._provider.create_client(
-            registration, public=wanted.public, by=context.principal, context=context)
-        once = {"client_secret": client_secret} if client_secret else {}
-        return json_response(_client(client) | once, 201)
-
 
 def _body(raw: bytes, shape: type[Any]) -> Any:  # noqa: ANN401 - the type is the argument
     try:
@@ -162,11 +130,3 @@ def _listing(items: list[dict[str, Any]], after: str | None) -> Response:
 def _user(user: User) -> dict[str, Any]:
     return {"id": user.id, "name": user.name, "roles": sorted(user.roles), "status": user.status,
             "created_at": to_iso(user.created_at_us)}
-
-
-def _client(client: Client) -> dict[str, Any]:
-    return {"client_id": client.id, "name": client.name, "public": client.is_public,
-            "first_party": client.first_party, "redirect_uris": list(client.redirect_uris),
-            "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
-            "grant_types": sorted(client.grant_types), "scopes": sorted(client.scopes),
-            "roles": sorted(client.roles), "created_at": to_iso(client.created_at_us)}
