@@ -8,6 +8,7 @@ from identity.http.api.administration import AdministrationRoutes
 from identity.http.api.clients import MAX_IMPORT, ClientRoutes
 from identity.http.oauth.protocol import ProtocolRoutes
 from identity.http.oauth.registration import RegistrationRoutes
+from identity.http.oauth.userinfo import userinfo_endpoints
 from identity.http.pages.authorize import AuthorizeRoutes
 from identity.http.pages.cookies import Cookies
 from identity.http.pages.forms import MAX_FORM
@@ -28,7 +29,7 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
     protocol = ProtocolRoutes(provider)
     return (
         *_discovery(protocol, base),
-        *_below(base, (*_protocol(protocol), *_registration(RegistrationRoutes(provider)), *_pages(front))),
+        *_below(base, (*_protocol(protocol), *userinfo_endpoints(provider), *_registration(RegistrationRoutes(provider)), *_pages(front))),
         *_administration(AdministrationRoutes(provider)),
         *_clients(ClientRoutes(provider)),
     )
@@ -55,8 +56,6 @@ def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
         Endpoint("POST", "/oauth2/introspect", "oauth.introspect", routes.introspect, max_body=MAX_FORM,
                  own_credentials=True),
         Endpoint("POST", "/oauth2/revoke", "oauth.revoke", routes.revoke, max_body=MAX_FORM, own_credentials=True),
-        Endpoint("GET", "/oauth2/userinfo", "oauth.userinfo", routes.userinfo),
-        Endpoint("POST", "/oauth2/userinfo", "oauth.userinfo", routes.userinfo, max_body=MAX_FORM),
     )
 
 

@@ -23,10 +23,12 @@ from identity.service.oauth.authenticator import Authenticator
 from identity.service.oauth.authorization import AuthorizationDesk
 from identity.service.oauth.grant_states import GrantStates
 from identity.service.oauth.logout import LogoutDesk
+from identity.service.oauth.logout_delivery import LogoutCourier
 from identity.service.oauth.metadata import provider_metadata
 from identity.service.oauth.sender import SenderConstraints
 from identity.service.oauth.token_desk import TokenDesk
 from identity.service.oauth.token_status import TokenStatus
+from identity.service.oauth.userinfo import UserInfoDesk
 from identity.service.people.accounts import Accounts, Actor
 from identity.service.people.login import LoginAccepted, LoginDesk, LoginRisk
 from identity.service.people.mailing import Mailing, MailSender
@@ -73,10 +75,12 @@ class IdentityProvider:
         self.login_desk = LoginDesk(self._foundation, self._passwords, risk=login_risk, accepted=login_accepted)
         self.authorizations = AuthorizationDesk(self._foundation, self.clients, self.login_desk)
         self.logouts = LogoutDesk(self._foundation, self.clients)
+        self.logout_courier = LogoutCourier(self._foundation)
         self.sender = SenderConstraints(self._foundation, self._form_key)
         self._tokens = TokenDesk(self._foundation)
         self._status = TokenStatus(self._foundation)
         self._authenticator = Authenticator(self._foundation)
+        self.userinfo = UserInfoDesk(self._foundation, self.clients, self._authenticator)
 
     @property
     def issuer(self) -> str:

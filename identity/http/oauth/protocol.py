@@ -1,7 +1,6 @@
-"""The machine's side of OAuth: token, introspection, revocation, userinfo, keys and discovery, as plain JSON."""
+"""The machine's side of OAuth: token, introspection, revocation, keys and discovery, as plain JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -13,7 +12,6 @@ from identity.http.pages.forms import form_pairs
 from identity.service import IdentityProvider
 from shared_kernel.context import context_of
 from shared_kernel.errors import InvalidInputError
-from shared_kernel.principal import PrincipalKind
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _PUBLIC = {"Cache-Control": f"public, max-age={JWKS_MAX_AGE_S}", "Access-Control-Allow-Origin": "*"}
@@ -49,19 +47,6 @@ class ProtocolRoutes:
     async def revoke(self, request: Request) -> Response:
         """Serve revocation (RFC 7009)."""
         return await self._answer(request, self._provider.revoke)
-
-    async def userinfo(self, request: Request) -> Response:
-        """Serve the claims about the person behind the token (OIDC Core 5.3)."""
-        principal = context_of(request.scope).principal
-        if principal.kind is not PrincipalKind.PERSON:
-            return json_response({"error": "invalid_token"}, 401, {"WWW-Authenticate": "Bearer"})
-        if "openid" not in principal.scopes:
-            challenge = 'Bearer error="insufficient_scope", scope="openid"'
-            return json_response({"error": "insufficient_scope"}, 403, {"WWW-Authenticate": challenge})
-        claims: dict[str, Any] = {"sub": principal.subject, "roles": sorted(principal.roles)}
-        if "profile" in principal.scopes:
-            claims |= {"name": principal.name, "preferred_username": principal.name}
-        return json_response(claims)
 
     async def _answer(self, request: Request, ask: Callable[..., Awaitable[object]]) -> Response:
         context = context_of(request.scope)
