@@ -15,11 +15,15 @@ SECOND_US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """Seconds from issue to expiry. A code lives a minute (RFC 6749 4.1.2 allows ten)."""
+    """Seconds from issue to expiry. A code lives a minute (RFC 6749 4.1.2 allows ten).
+
+    `offline_s` is for grants that outlive their session (OIDC Core section 11).
+    """
 
     code_s: int = 60
     access_s: int = 600
     refresh_s: int = 43_200
+    offline_s: int = 2_592_000
     session_s: int = 43_200
     refresh_grace_s: int = 30
 
