@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2 as httpx
 import orjson
@@ -47,10 +48,14 @@ class Answer:
 
 
 class GatewayClient:
-    """Calls the gateway for one person at a time; renews the person's access token when it has run out."""
+    """Calls the gateway for one person at a time; renews the person's access token when it has run out.
+
+    `url` is the issuer; what identity speaks lies below it, the API at its host's root.
+    """
 
     def __init__(self, url: str, http: httpx.AsyncClient, client_id: str, client_secret: str) -> None:
         self.url = url
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
         self._http = http
         self._credentials = (client_id, client_secret)
 
@@ -67,6 +72,16 @@ class GatewayClient:
             return await self._call(session, "POST", path, headers=headers)
         headers["content-type"] = "application/json"
         return await self._call(session, "POST", path, content=orjson.dumps(body), headers=headers)
+
+    async def metadata(self) -> Answer:
+        """Return what the provider says about itself."""
+        response = await self._send("GET", "/.well-known/openid-configuration")
+        return Answer(response.status_code, self._document(response))
+
+    async def post_form(self, path: str, fields: dict[str, str], client: tuple[str, str] | None = None) -> Answer:
+        """POST a form to an endpoint of the protocol as a client; the console itself without one."""
+        response = await self._send("POST", path, data=fields, auth=client or self._credentials)
+        return Answer(response.status_code, self._document(response))
 
     async def _call(self, session: ConsoleSession, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401
         used = session.tokens.get("access_token", "")
@@ -108,9 +123,12 @@ class GatewayClient:
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401
         try:
-            return await self._http.request(method, f"{self.url}{path}", **request)
+            return await self._http.request(method, f"{self._base_of(path)}{path}", **request)
         except httpx.HTTPError as cause:
             raise GatewayUnreachableError(self.url) from cause
+
+    def _base_of(self, path: str) -> str:
+        return self.url if path.startswith(("/oauth2/", "/.well-known/")) else self._origin
 
     def _document(self, response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
         kind = response.headers.get("content-type", "")

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from base64 import urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -51,6 +51,8 @@ class FakeGateway:
         self.app = Starlette(routes=[
             Route("/oauth2/authorize", self.authorize), Route("/oauth2/token", self.token, methods=["POST"]),
             Route("/oauth2/jwks", self.jwks), Route("/oauth2/logout", self.logout),
+            Route("/.well-known/openid-configuration", self.metadata),
+            Route("/oauth2/introspect", self.introspect, methods=["POST"]),
             Route("/api/{path:path}", self.api, methods=["GET", "POST"]),
         ])
 
@@ -66,6 +68,8 @@ class FakeGateway:
         """Redeem a code with its verifier, or a refresh token exactly once."""
         form = {k: v[0] for k, v in parse_qs((await request.body()).decode()).items()}
         asked = self.codes.pop(form.get("code", ""), None)
+        if form["grant_type"] == "client_credentials":
+            return JSONResponse({"access_token": machine_token(form["scope"]), "token_type": "Bearer"})
         if form["grant_type"] == "refresh_token":
             self.refreshes += 1
             if form["refresh_token"] != self.refresh:
@@ -93,6 +97,16 @@ class FakeGateway:
     async def logout(self, request: Request) -> Response:
         """Go back at once."""
         return RedirectResponse(request.query_params["post_logout_redirect_uri"], 303)
+
+    async def metadata(self, _: Request) -> Response:
+        """Tell the endpoints."""
+        return JSONResponse({"issuer": self.url, "token_endpoint": f"{self.url}/oauth2/token"})
+
+    async def introspect(self, request: Request) -> Response:
+        """Know the newest token alone, and tell which client asked."""
+        form = {k: v[0] for k, v in parse_qs((await request.body()).decode()).items()}
+        client = b64decode(request.headers["authorization"].partition(" ")[2]).decode().partition(":")[0]
+        return JSONResponse({"active": form.get("token") == self.access, "asked_by": client})
 
     async def api(self, request: Request) -> Response:
         """Answer a request that carries the newest token."""
@@ -162,6 +176,13 @@ class City:
     async def submit(self, path: str, **fields: str) -> httpx.Response:
         """Send a form with its token."""
         return await self.browser.post(path, data={"form_token": await self.form_token(), **fields})
+
+
+def machine_token(scope: str) -> str:
+    """Return an unsigned token that tells its scope."""
+    header, claims = (urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+                      for text in ('{"typ": "at+jwt"}', f'{{"scope": "{scope}"}}'))
+    return f"{header}.{claims}.c2ln"
 
 
 def refusing(status: int, detail: str, **members: Any) -> Callable[[Request], Response]:
