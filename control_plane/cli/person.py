@@ -4,12 +4,14 @@ import base64
 import hashlib
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2 as httpx
 
+from control_plane.tls.contexts import trusting
 from shared_kernel.errors import GridwardenError
 from shared_kernel.ids import secret
 
@@ -60,11 +62,13 @@ class _FormReader(HTMLParser):
 
 
 class Person:
-    """One person's user agent; `address` is the local address requests come from."""
+    """One person's user agent; `address` is the local address requests come from, `trust` a certificate to believe."""
 
-    def __init__(self, gateway: str, *, address: str | None = None, user_agent: str = "gridwarden-cli") -> None:
-        transport = httpx.AsyncHTTPTransport(local_address=address) if address else None
+    def __init__(self, gateway: str, *, address: str | None = None, user_agent: str = "gridwarden-cli",
+                 trust: Path | None = None) -> None:
+        transport = httpx.AsyncHTTPTransport(local_address=address, verify=trusting(trust))
         self.gateway = gateway.rstrip("/")
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(gateway))
         self.tokens: dict[str, Any] = {}
         self._http = httpx.AsyncClient(transport=transport, timeout=30, headers={"user-agent": user_agent})
 
@@ -97,7 +101,7 @@ class Person:
         headers = {"authorization": f"Bearer {self.tokens['access_token']}"} if self.tokens else {}
         if purpose:
             headers["access-purpose"] = purpose
-        return await self._send(method, f"{self.gateway}{path}", headers=headers, json=body)
+        return await self._send(method, f"{self._origin}{path}", headers=headers, json=body)
 
     async def _code(self, url: str, name: str, password: str) -> str:
         """Follow redirects and answer the login form once, until the redirect URI shows the code."""

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from control_plane.cli.person import Person
+from control_plane.config import load_settings
 
 
 def token(
     name: Annotated[str, typer.Argument(help="The account's name.")],
     *,
-    gateway: Annotated[str, typer.Option(help="URL of the gateway.")] = "http://127.0.0.1:5000",
+    gateway: Annotated[str | None, typer.Option(help="URL of the gateway (GRIDWARDEN_ISSUER).")] = None,
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, envvar="GRIDWARDEN_PASSWORD",
                                           help="The account's password; asked for when not in the environment.")],
 ) -> None:
@@ -20,8 +21,10 @@ def token(
     Example: curl -H "Authorization: Bearer $(gridwarden token admin)" http://127.0.0.1:5000/api/v1/users/me
     """
 
+    settings = load_settings(issuer=gateway)
+
     async def run() -> str:
-        async with Person(gateway) as person:
+        async with Person(settings.gateway_url(), trust=settings.tls_cert) as person:
             await person.sign_in(name, password)
             return str(person.tokens["access_token"])
 
