@@ -20,7 +20,6 @@ def token(
 
     Example: curl -H "Authorization: Bearer $(gridwarden token admin)" http://127.0.0.1:5000/api/v1/users/me
     """
-
     settings = load_settings(issuer=gateway)
 
     async def run() -> str:
