@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     CONSENT = "consent"
     SELECT_ACCOUNT = "select-account"
     LOGOUT = "logout"
+    DEVICE = "device"
     FACTORS = "factors"
 
 
