@@ -24,6 +24,11 @@ MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 65_537, 1 << 256
 """NIST SP 800-56B section 6.2: odd, above 2^16, below 2^256. Above 8,192 bits a verification is a way to tire us."""
 
 
+_ROCA_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103,
+                107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167)
+_ROCA = tuple((prime, frozenset(pow(65_537, power, prime) for power in range(prime))) for prime in _ROCA_PRIMES)
+
+
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """A name with the kind of key it takes; `crv` None means RSA."""
@@ -51,7 +56,8 @@ class Algorithm:
     def suits(self, key: Key) -> bool:
         """Whether the key is of the kind and the strength this algorithm demands."""
         if isinstance(key, RSAKey):
-            return self.kty == "RSA" and is_strong_rsa(key)
+            numbers = key.public_key.public_numbers()
+            return self.kty == "RSA" and is_strong_rsa(numbers.n, numbers.e)
         return key.key_type == self.kty and key.curve_name == self.crv
 
 
@@ -79,8 +85,12 @@ def own_algorithm(name: str) -> Algorithm:
     return found
 
 
-def is_strong_rsa(key: RSAKey) -> bool:
+def is_strong_rsa(modulus: int, exponent: int) -> bool:
     """Whether modulus and exponent are of a size that is safe, and cheap enough to verify."""
-    numbers = key.public_key.public_numbers()
-    return (MIN_RSA_BITS <= numbers.n.bit_length() <= MAX_RSA_BITS
-            and MIN_RSA_EXPONENT <= numbers.e < MAX_RSA_EXPONENT and numbers.e % 2 == 1)
+    return (MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS
+            and MIN_RSA_EXPONENT <= exponent < MAX_RSA_EXPONENT and exponent % 2 == 1 and not is_roca(modulus))
+
+
+def is_roca(modulus: int) -> bool:
+    """Whether a faulty chip made it (CVE-2017-15361): then it is a power of 65537 modulo every small prime."""
+    return all(modulus % prime in powers for prime, powers in _ROCA)

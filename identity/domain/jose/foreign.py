@@ -1,8 +1,9 @@
 """The door for tokens that clients made: client assertions, request objects, DPoP proofs (RFC 8725 throughout).
 
-Steps: 1 size and shape, canonical base64url, strict JSON objects, 2 no header that brings a key, its URL, a critical
-extension or an unencoded payload, 3 algorithm on the caller's allow-list, 4 typ on the caller's list, 5 one key of
-the client's that suits (never two of one kid), 6 signature, 7 dates are numbers.
+Steps: 1 size and shape, canonical base64url, a header of strict JSON, 2 no header that brings a key, its URL, a
+critical extension or an unencoded payload, 3 algorithm on the caller's allow-list, 4 typ on the caller's list, 5 one
+key of the client's that suits (never two of one kid), 6 signature, 7 claims of strict JSON whose dates are numbers.
+A JWE is not taken at all: it has five parts.
 Whether the dates are good *now*, and issuer and audience, is for the caller to say.
 """
 
@@ -10,16 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from identity.domain.jose.algorithms import CLIENT_ALGORITHMS, FAPI_ALGORITHMS, Algorithm, algorithm_named
+from identity.domain.jose.algorithms import CLIENT_ALGORITHMS, FAPI_ALGORITHMS, Algorithm, Key, algorithm_named
 from identity.domain.jose.compact import MAX_FOREIGN_BYTES, Claims, CompactJws, taken_apart
-from identity.domain.jose.jwk import UnfitKeyError, public_key, thumbprint
+from identity.domain.jose.jwk import MAX_KEYS, UnfitKeyError, public_key, thumbprint
 from identity.domain.oauth.errors import InvalidTokenError
 
-__all__ = ["CLIENT_ALGORITHMS", "FAPI_ALGORITHMS", "OwnKeyVerified", "Verified", "numeric_date", "peeked", "thumbprint",
-           "verified", "verified_by_own_key"]
+__all__ = ["CLIENT_ALGORITHMS", "FAPI_ALGORITHMS", "OwnKeyVerified", "Verified", "numeric_date", "peeked", "signed_by",
+           "thumbprint", "verified", "verified_by_own_key"]
 
 _REFUSED_HEADERS = frozenset({"jku", "x5u", "x5c", "crit", "b64", "zip", "enc"})
-_MAX_KEYS = 100
 _MAX_DATE = 1 << 40
 _DATES = ("exp", "iat", "nbf", "auth_time")
 
@@ -46,18 +46,23 @@ class OwnKeyVerified:
 def peeked(token: str) -> Verified:
     """Return what a token says, shape checked and nothing VERIFIED: only to find out who claims to speak."""
     parts = _parts(token)
-    return Verified(parts.header, parts.claims)
+    return Verified(parts.header, _claims(parts))
 
 
 def verified(token: str, jwks: Mapping[str, Any], *, algorithms: frozenset[str], types: Types) -> Verified:
     """Return what a token says that a key of this set signed; raise InvalidTokenError."""
+    parts = signed_by(token, jwks, algorithms=algorithms, types=types)
+    return Verified(parts.header, _claims(parts))
+
+
+def signed_by(token: str, jwks: Mapping[str, Any], *, algorithms: frozenset[str], types: Types) -> CompactJws:
+    """Return a JWS of any payload that a key of this set signed; raise InvalidTokenError."""
     parts = _parts(token)
     if "jwk" in parts.header:
         raise InvalidTokenError("its header brings a key of its own (jwk)")
     algorithm = _checked(parts.header, algorithms, types)
-    key = public_key(_only_key(jwks, algorithm, parts.header.get("kid")), algorithm)
-    _check_signature(parts, algorithm, key)
-    return Verified(parts.header, parts.claims)
+    _check_signature(parts, algorithm, _only_key(jwks, algorithm, parts.header.get("kid")))
+    return parts
 
 
 def verified_by_own_key(proof: str, *, algorithms: frozenset[str], types: Types) -> OwnKeyVerified:
@@ -69,7 +74,7 @@ def verified_by_own_key(proof: str, *, algorithms: frozenset[str], types: Types)
         raise InvalidTokenError("its header has no key (jwk)")
     key = public_key(document, algorithm)
     _check_signature(parts, algorithm, key)
-    return OwnKeyVerified(parts.header, parts.claims, key.thumbprint())
+    return OwnKeyVerified(parts.header, _claims(parts), key.thumbprint())
 
 
 def numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
@@ -87,9 +92,14 @@ def _parts(token: str) -> CompactJws:
     found = sorted(_REFUSED_HEADERS & parts.header.keys())
     if found:
         raise InvalidTokenError(f"its header has {found[0]}, which is not taken")
-    for name in _DATES:
-        numeric_date(parts.claims, name)
     return parts
+
+
+def _claims(parts: CompactJws) -> Claims:
+    claims = parts.claims()
+    for name in _DATES:
+        numeric_date(claims, name)
+    return claims
 
 
 def _checked(header: Claims, algorithms: frozenset[str], types: Types) -> Algorithm:
@@ -109,26 +119,34 @@ def _is_type(value: object, types: Types) -> bool:
     return any(name == wanted.lower() for wanted in types if wanted is not None)
 
 
-def _only_key(jwks: Mapping[str, Any], algorithm: Algorithm, kid: object) -> Mapping[str, Any]:
+def _only_key(jwks: Mapping[str, Any], algorithm: Algorithm, kid: object) -> Key:
     """Return the one key of the set that can be meant; raise InvalidTokenError for none, and for two of them."""
     keys = jwks.get("keys")
-    if not isinstance(keys, Sequence) or len(keys) > _MAX_KEYS:
+    if not isinstance(keys, Sequence) or len(keys) > MAX_KEYS:
         raise InvalidTokenError("its client has no usable key set")
     meant = [key for key in keys if isinstance(key, Mapping) and (kid is None or key.get("kid") == kid)]
-    found = [key for key in meant if _may_verify(key, algorithm)]
-    if len(found) != 1 or (kid is not None and len(meant) != 1):
-        raise InvalidTokenError("not exactly one key of its client is meant: name it by a kid that is unique")
-    return found[0]
+    if kid is not None and len(meant) > 1:
+        raise UnfitKeyError("its client has two keys of that kid")
+    found = [_fit(key, algorithm) for key in meant]
+    return _single([key for key in found if not isinstance(key, UnfitKeyError)], found)
 
 
-def _may_verify(document: Mapping[str, Any], algorithm: Algorithm) -> bool:
+def _fit(document: Mapping[str, Any], algorithm: Algorithm) -> Key | UnfitKeyError:
     try:
-        public_key(document, algorithm)
-    except UnfitKeyError:
-        return False
-    return True
+        return public_key(document, algorithm)
+    except UnfitKeyError as error:
+        return error
 
 
-def _check_signature(parts: CompactJws, algorithm: Algorithm, key: Any) -> None:  # noqa: ANN401 - a joserfc key
+def _single(fit: list[Key], found: Sequence[Key | UnfitKeyError]) -> Key:
+    if len(fit) == 1:
+        return fit[0]
+    if fit:
+        raise UnfitKeyError("several keys of its client could be meant: name one by kid")
+    why = next((error for error in found if isinstance(error, UnfitKeyError)), None)
+    raise why or UnfitKeyError("its client has no such key")
+
+
+def _check_signature(parts: CompactJws, algorithm: Algorithm, key: Key) -> None:
     if not algorithm.holds(parts.signed, parts.signature, key):
         raise InvalidTokenError("its signature does not verify")

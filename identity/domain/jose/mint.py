@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import orjson
 
 from identity.domain.jose.algorithms import ALGORITHMS
-from identity.domain.jose.front import Claims, sign, verified_claims
+from identity.domain.jose.compact import Claims
+from identity.domain.jose.front import sign, verified_claims
 from identity.domain.jose.key_ring import ALGORITHM, KeyRing, KeyRings
 
 
