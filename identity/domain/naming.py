@@ -6,8 +6,9 @@ import unicodedata
 
 from shared_kernel.errors import UnprocessableError
 
-MIN_PASSWORD = 12
-MAX_PASSWORD_BYTES = 1_024
+MAX_EMAIL = 254
+_EMAIL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+                    r"@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _CLIENT_ID = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
@@ -39,11 +40,12 @@ def new_account_name(text: str) -> str:
     return name
 
 
-def new_password(text: str) -> str:
-    """Return a password fit for an account (NIST SP 800-63B 3.1.1.2: length, not composition)."""
-    if len(text) < MIN_PASSWORD or len(text.encode()) > MAX_PASSWORD_BYTES:
-        raise UnprocessableError(f"password must have at least {MIN_PASSWORD} characters and at most 1024 bytes")
-    return text
+def new_email(text: str) -> str:
+    """Return an address as it is stored and compared: lower-case, a dot-atom of RFC 5322 at a host name."""
+    email = text.strip().lower()
+    if len(email) > MAX_EMAIL or len(email.partition("@")[0]) > _SHOWN or not _EMAIL.fullmatch(email):
+        raise UnprocessableError("email must be an address such as ada@example.org")
+    return email
 
 
 def new_roles(roles: frozenset[str]) -> frozenset[str]:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from identity.store.account_views import AccountViews
 from identity.store.clients import Clients
 from identity.store.consents import Consents
 from identity.store.device_codes import DeviceCodes
@@ -20,6 +21,7 @@ from identity.store.mails import Mails
 from identity.store.one_time import Codes, RefreshTokens
 from identity.store.pruning import Pruning
 from identity.store.pushed_requests import PushedRequests
+from identity.store.roles import Roles
 from identity.store.seen_proofs import SeenProofs
 from identity.store.sessions import Sessions
 from identity.store.signals.events import SignalEvents
@@ -109,6 +111,16 @@ class Tables:
     def login_attempts(self) -> LoginAttempts:
         """Tries to log in."""
         return LoginAttempts(self._executor)
+
+    @property
+    def roles(self) -> Roles:
+        """Roles."""
+        return Roles(self._executor)
+
+    @property
+    def account_views(self) -> AccountViews:
+        """What people see of themselves."""
+        return AccountViews(self._executor)
 
     @property
     def mails(self) -> Mails:

@@ -15,10 +15,10 @@ class MailLinks:
         self._executor = executor
 
     async def add(self, secret: Opaque, link: MailLink) -> None:
-        """Keep the hash of a link that is about to be mailed."""
+        """Keep the hash of a link that is about to be mailed; of somebody who is gone nothing is kept."""
         await self._executor.execute(
             """INSERT INTO identity.mail_links (id, secret_hash, user_id, purpose, email, expires_at_us)
-            VALUES ($1, $2, $3, $4, $5, $6)""",
+            SELECT $1, $2, id, $4, $5, $6 FROM identity.users WHERE id = $3 FOR KEY SHARE""",
             link.id, secret.sha256, link.user_id, link.purpose, link.email, link.expires_at_us)
 
     async def live(self, secret: Opaque, purpose: LinkPurpose, now_us: int) -> MailLink | None:
@@ -42,6 +42,12 @@ class MailLinks:
         await self._executor.execute(
             """UPDATE identity.mail_links SET used_at_us = $3
             WHERE user_id = $1 AND purpose = $2 AND used_at_us IS NULL""", user_id, purpose, now_us)
+
+    async def void_all(self, user_id: str, now_us: int) -> None:
+        """Take the worth of every link of a person."""
+        await self._executor.execute(
+            "UPDATE identity.mail_links SET used_at_us = $2 WHERE user_id = $1 AND used_at_us IS NULL",
+            user_id, now_us)
 
 
 def _link(row: asyncpg.Record | None) -> MailLink | None:

@@ -51,12 +51,49 @@ class Users:
         return _user(await self._executor.fetchrow(
             f"SELECT {_COLUMNS} FROM identity.users WHERE id = $1", user_id))  # noqa: S608 - a constant
 
-    async def listed(self, after: str, limit: int) -> list[User]:
-        """Return people by name, from the first name beyond `after`."""
+    async def with_email(self, email: str) -> User | None:
+        """Return the one person whose verified address this is."""
+        return _user(await self._executor.fetchrow(
+            f"SELECT {_COLUMNS} FROM identity.users WHERE email = $1 AND is_email_verified", email))  # noqa: S608
+
+    async def pending_with(self, email: str) -> User | None:
+        """Return the newest account that waits for this address to be verified."""
+        return _user(await self._executor.fetchrow(
+            f"SELECT {_COLUMNS} FROM identity.users WHERE email = $1 AND status = 'pending' "  # noqa: S608 - a constant
+            "ORDER BY created_at_us DESC LIMIT 1", email))
+
+    async def listed(self, after: str, limit: int, containing: str = "") -> list[User]:
+        """Return people by name, from the first name beyond `after`, whose name or address contains a text."""
         rows = await self._executor.fetch(
-            f"SELECT {_COLUMNS} FROM identity.users WHERE name > $1 ORDER BY name LIMIT $2",  # noqa: S608 - a constant
-            after, limit)
+            f"SELECT {_COLUMNS} FROM identity.users WHERE name > $1 "  # noqa: S608 - a constant
+            "AND ($3 = '' OR strpos(name, $3) > 0 OR strpos(coalesce(email, ''), $3) > 0) ORDER BY name LIMIT $2",
+            after, limit, containing)
         return [user for row in rows if (user := _user(row))]
+
+    async def update(self, user: User, now_us: int) -> User:
+        """Replace everything a person can become, and count the version up; raise ConflictError for a taken value."""
+        try:
+            row = await self._executor.fetchrow(
+                "UPDATE identity.users SET name = $2, password_hash = $3, status = $4, roles = $5, email = $6, "
+                "is_email_verified = $7, profile = $8, external_id = $9, updated_at_us = $10, version = version + 1 "
+                f"WHERE id = $1 RETURNING {_COLUMNS}",
+                user.id, user.name, user.password_hash, user.status, sorted(user.roles), user.email,
+                user.is_email_verified, to_json(user.profile), user.external_id, now_us)
+        except asyncpg.UniqueViolationError as cause:
+            raise ConflictError("somebody else has this name or this e-mail address") from cause
+        return _user(row) or user
+
+    async def delete(self, user_id: str) -> None:
+        """Forget a person with everything that is theirs."""
+        await self._executor.execute("DELETE FROM identity.users WHERE id = $1", user_id)
+
+    async def delete_abandoned(self, before_us: int) -> int:
+        """Forget accounts whose address nobody verified in time; answer how many."""
+        rows = await self._executor.fetch(
+            """DELETE FROM identity.users WHERE id IN (
+            SELECT id FROM identity.users WHERE status = 'pending' AND created_at_us < $1
+            LIMIT 1000 FOR UPDATE SKIP LOCKED) RETURNING 1""", before_us)
+        return len(rows)
 
     async def set_status(self, user_id: str, status: str, reason: str | None) -> None:
         """Lock or unlock."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from identity.domain.naming import MAX_PASSWORD_BYTES
+from identity.domain.people.password_policy import MAX_BYTES
 from shared_kernel.errors import TooManyRequestsError
 from shared_kernel.ids import secret
 
@@ -47,7 +47,7 @@ class Passwords:
             self._waiting -= 1
 
     def _check(self, stored: str | None, password: str) -> bool:
-        fits = len(password.encode(errors="replace")) <= MAX_PASSWORD_BYTES
+        fits = len(password.encode(errors="replace")) <= MAX_BYTES
         try:
             matches = self._hasher.verify(stored or self._dummy, password if fits else "")
         except (VerificationError, InvalidHashError, UnicodeError):

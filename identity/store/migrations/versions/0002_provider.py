@@ -30,6 +30,17 @@ PEOPLE = (
         created_at_us bigint NOT NULL,
         updated_at_us bigint NOT NULL,
         version bigint NOT NULL DEFAULT 1)""",
+    """INSERT INTO identity.roles (id, name, display_name, is_built_in, created_at_us, updated_at_us)
+        SELECT gen_random_uuid()::text, name, display_name, true, moment, moment FROM (VALUES
+        ('grid_viewer', 'Sees public and internal grid data'),
+        ('grid_operator', 'Operates the grid, sees restricted data for a purpose'),
+        ('analyst', 'Analyses grid data'),
+        ('soc_analyst', 'Works on alerts and incidents'),
+        ('auditor', 'Reads the audit ledger'),
+        ('data_steward', 'Labels data and decides who may see it'),
+        ('admin', 'Administers people, roles and clients'),
+        ('service', 'A program that works for the platform')) AS built_in (name, display_name),
+        (SELECT (extract(epoch FROM now()) * 1000000)::bigint AS moment) AS clock""",
     """CREATE TABLE identity.devices (
         id text PRIMARY KEY,
         secret_hash bytea NOT NULL CHECK (length(secret_hash) = 32),
@@ -41,6 +52,7 @@ PEOPLE = (
         seen_at_us bigint NOT NULL)""",
     "CREATE INDEX ON identity.devices (user_id, seen_at_us)",
     "CREATE INDEX ON identity.devices (seen_at_us)",
+    "CREATE INDEX ON identity.devices (secret_hash)",
     """ALTER TABLE identity.sessions ADD amr text[] NOT NULL DEFAULT '{pwd}', ADD acr text,
         ADD device_id text REFERENCES identity.devices ON DELETE SET NULL,
         ADD created_at_us bigint NOT NULL DEFAULT 0, ADD seen_at_us bigint NOT NULL DEFAULT 0""",
@@ -143,14 +155,20 @@ PROTOCOL = (
         secret_hash bytea NOT NULL CHECK (length(secret_hash) = 32),
         client_id text NOT NULL REFERENCES identity.clients ON DELETE CASCADE,
         parameters jsonb NOT NULL,
+        is_signed boolean NOT NULL,
         expires_at_us bigint NOT NULL,
-        used_at_us bigint)""",
+        used_at_us bigint,
+        grant_id text)""",
     "CREATE INDEX ON identity.pushed_requests (expires_at_us)",
+    """ALTER TABLE identity.consents ADD resources text[] NOT NULL DEFAULT '{}',
+        ADD authorization_details jsonb NOT NULL DEFAULT '[]'""",
     """CREATE TABLE identity.seen_proofs (
         kind text NOT NULL,
         digest bytea NOT NULL,
         expires_at_us bigint NOT NULL,
-        PRIMARY KEY (kind, digest))""",
+        PRIMARY KEY (kind, digest)) PARTITION BY LIST (kind)""",
+    "CREATE UNLOGGED TABLE identity.seen_dpop_proofs PARTITION OF identity.seen_proofs FOR VALUES IN ('dpop')",
+    "CREATE TABLE identity.seen_assertions PARTITION OF identity.seen_proofs DEFAULT",
     "CREATE INDEX ON identity.seen_proofs (expires_at_us)",
     """CREATE TABLE identity.device_codes (
         id text PRIMARY KEY,
@@ -224,7 +242,8 @@ SIGNALS = (
 GRANT = """GRANT SELECT, INSERT, UPDATE, DELETE ON identity.roles, identity.devices, identity.login_steps,
     identity.totp_factors, identity.passkeys, identity.recovery_codes,
     identity.mail_links, identity.mails, identity.tries, identity.initial_access_tokens, identity.pushed_requests,
-    identity.seen_proofs, identity.device_codes, identity.device_attempts, identity.logout_deliveries,
+    identity.seen_proofs, identity.seen_dpop_proofs, identity.seen_assertions,
+    identity.device_codes, identity.device_attempts, identity.logout_deliveries,
     identity.signal_streams, identity.signal_subjects, identity.signal_events TO gridwarden_app"""
 
 
