@@ -1,0 +1,1 @@
+"""Clients that others wrote, against the product as it runs."""

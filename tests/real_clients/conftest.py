@@ -1,0 +1,41 @@
+"""One product with TLS for all real clients, and a person who signs in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.configured import Configured, configured
+from tests.servers.certificates import Pair, make_pair
+
+SOMEBODY = "vera.viewer"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running product and the certificate it shows."""
+
+    instance: Configured
+    pair: Pair
+
+    @property
+    def issuer(self) -> str:
+        """The issuer's URL."""
+        return self.instance.gateway
+
+    @property
+    def password(self) -> str:
+        """Somebody's."""
+        return self.instance.passwords[SOMEBODY]
+
+
+@pytest.fixture(scope="package")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Run the product."""
+    folder: Path = tmp_path_factory.mktemp("real")
+    pair = make_pair(folder, "server")
+    with configured(folder / "home", TLS_CERT=str(pair.certificate), TLS_KEY=str(pair.key),
+                    GRIDWARDEN_TLS_CLIENT_CERTIFICATES="optional",
+                    GRIDWARDEN_OUTBOUND_NETWORKS="127.0.0.0/8", GRIDWARDEN_OUTBOUND_CA=str(pair.certificate)) as instance:
+        yield Served(instance, pair)
