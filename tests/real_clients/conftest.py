@@ -37,5 +37,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     pair = make_pair(folder, "server")
     with configured(folder / "home", TLS_CERT=str(pair.certificate), TLS_KEY=str(pair.key),
                     GRIDWARDEN_TLS_CLIENT_CERTIFICATES="optional",
-                    GRIDWARDEN_OUTBOUND_NETWORKS="127.0.0.0/8", GRIDWARDEN_OUTBOUND_CA=str(pair.certificate)) as instance:
+                    GRIDWARDEN_OUTBOUND_NETWORKS="127.0.0.0/8",
+                    GRIDWARDEN_OUTBOUND_CA=str(pair.certificate)) as instance:
         yield Served(instance, pair)

@@ -32,7 +32,7 @@ class Story:
         assert self._process.stderr is not None
         async with asyncio.timeout(60):
             line = await self._process.stdout.readline()
-            told: dict[str, Any] = json.loads(line) if line else {"failed": (await self._process.stderr.read()).decode()}
+            told: dict[str, Any] = json.loads(line or b"{}") or {"failed": (await self._process.stderr.read()).decode()}
         assert told.get("step") == step, told
         return told
 
