@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from identity.adapters.outbound import Outbound
 from identity.domain.jose.mint import Mint
+from identity.service.clients.known_clients import KnownClients
 from identity.service.journal import Journal
 from identity.service.keys.client_keys import ClientKeys
 from identity.service.oauth.grant_states import GrantStates
@@ -40,6 +41,7 @@ class Foundation:
     lifetimes: Lifetimes
     outbound: Outbound
     client_keys: ClientKeys
+    known_clients: KnownClients
 
     def now_us(self) -> int:
         """Return the time."""

@@ -1,17 +1,21 @@
 """The identity provider: one front for the desks behind it, and the promises the rest of the city wires."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from identity.adapters.outbound import Outbound
+from identity.adapters.places import Places
 from identity.domain.jose.mint import Mint
 from identity.domain.naming import shown_name
+from identity.domain.oauth.client_certificates import Authorities
 from identity.domain.oauth.errors import OAuthError
 from identity.domain.oauth.parameters import unique
-from identity.domain.opaque import Opaque
+from identity.domain.oauth.token_requests import read_token_parameters
 from identity.domain.people.interactions import NO_WISHES, Interaction, Purpose, Wishes, seal, unseal
 from identity.domain.records import Client, Session, User
 from identity.service.clients.administration import ClientAdministration
+from identity.service.clients.authentication import ClientAuthentication
+from identity.service.clients.known_clients import KnownClients
 from identity.service.clients.registrar import Registrar, RegistrationPolicy
 from identity.service.clients.registration import RegistrationDesk
 from identity.service.clients.registry import Registration, Registry
@@ -21,18 +25,29 @@ from identity.service.keys.client_keys import ClientKeys
 from identity.service.keys.keychain import Keychain, KeySource
 from identity.service.oauth.authenticator import Authenticator
 from identity.service.oauth.authorization import AuthorizationDesk
+from identity.service.oauth.device import DeviceDesk
 from identity.service.oauth.grant_states import GrantStates
+from identity.service.oauth.introspection import Introspection
 from identity.service.oauth.logout import LogoutDesk
 from identity.service.oauth.logout_delivery import LogoutCourier
 from identity.service.oauth.metadata import provider_metadata
+from identity.service.oauth.pushed import PushedRequestDesk
+from identity.service.oauth.revocation import Revocation
 from identity.service.oauth.sender import SenderConstraints
 from identity.service.oauth.token_desk import TokenDesk
-from identity.service.oauth.token_status import TokenStatus
 from identity.service.oauth.userinfo import UserInfoDesk
 from identity.service.people.accounts import Accounts, Actor
-from identity.service.people.login import LoginAccepted, LoginDesk, LoginRisk
+from identity.service.people.admission import LoginAccepted
+from identity.service.people.arrivals import LoginRisk
+from identity.service.people.door import Door
+from identity.service.people.endings import Endings
 from identity.service.people.mailing import Mailing, MailSender
+from identity.service.people.new_passwords import NewPasswords
+from identity.service.people.notices import Notices
+from identity.service.people.outcomes import LoginOutcome, Visit
 from identity.service.people.passwords import Passwords
+from identity.service.people.roles import RoleDesk
+from identity.service.signals.transmitter import Transmitter
 from identity.store.database import Database
 from identity.store.pruning import DOOMED
 from shared_kernel.clock import Clock
@@ -43,43 +58,64 @@ from shared_kernel.principal import Principal
 
 Pairs = Sequence[tuple[str, str]]
 PRUNE_BATCH = 1_000
+NOT_YET = frozenset({"authorization_pending", "slow_down", "use_dpop_nonce"})
+"""Answers that only say *ask again*: no refusals, not worth a line in the ledger each."""
+
+T = TypeVar("T")
 
 
 class IdentityProvider:
     """Knows who.
 
     `keys` holds the signing rings and the form key; `issuer` is the public base URL without a trailing slash;
-    `outbound` calls the places that clients name, by default none inside.
-    `login_risk` scores a login 0 to 100 (80 and more, or a failure to score, refuses); `login_accepted` hears of
-    every login that succeeded.
+    `outbound` calls the places that clients name, by default none inside; `client_authorities` vouch for the TLS
+    certificates of clients (RFC 8705).
+    `login_risk` scores a login 0 to 100 (from 40 a second factor is due, from 80 it is refused, and a failure to score
+    asks for a second factor); `login_accepted` hears of every login that succeeded, with its `amr`. `places` finds
+    addresses on the map.
     """
 
     def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeySource,  # noqa: PLR0913 - a composition point
-                 outbound: Outbound | None = None, registration: RegistrationPolicy | None = None,
+                 outbound: Outbound | None = None, client_authorities: Authorities | None = None,
+                 registration: RegistrationPolicy | None = None,
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
-                 login_accepted: LoginAccepted | None = None, mail: MailSender | None = None) -> None:
+                 login_accepted: LoginAccepted | None = None, mail: MailSender | None = None,
+                 places: Places | None = None) -> None:
         outbound = outbound or Outbound()
         self.keychain = Keychain(keys, clock)
         self._form_key = keys.form_key()
         self._passwords = Passwords()
+        states = GrantStates(database)
         self._foundation = Foundation(
-            database=database, journal=Journal(recorder, clock), clock=clock, states=GrantStates(database),
+            database=database, journal=Journal(recorder, clock), clock=clock, states=states,
+            known_clients=KnownClients(database, states, clock),
             mint=Mint(self.keychain, issuer, f"{issuer}/api"), lifetimes=lifetimes or Lifetimes(),
             outbound=outbound, client_keys=ClientKeys(outbound, clock))
         self.mailing = Mailing(database, clock, sender=mail, issuer=issuer)
-        self.accounts = Accounts(self._foundation, self._passwords)
-        self.clients = Registry(self._foundation)
+        self.endings = Endings(self._foundation)
+        self.new_passwords = NewPasswords(self._passwords)
+        self.accounts = Accounts(self._foundation, self.new_passwords, self.endings, self.mailing)
+        self.roles = RoleDesk(self._foundation)
+        self.sender = SenderConstraints(self._foundation, self._form_key)
+        self.clients = Registry(self._foundation, ClientAuthentication(
+            self._foundation, self.sender, client_authorities or Authorities()))
         registrar = Registrar(self._foundation, registration or RegistrationPolicy())
         self.registration = RegistrationDesk(self._foundation, registrar)
         self.client_administration = ClientAdministration(self._foundation, registrar)
-        self.login_desk = LoginDesk(self._foundation, self._passwords, risk=login_risk, accepted=login_accepted)
+        self.door = Door(self._foundation, self._passwords, Notices(self.mailing, can_mail=mail is not None),
+                         form_key=self._form_key, places=places or Places(), risk=login_risk, accepted=login_accepted)
+        self.login_desk = self.door.login
         self.authorizations = AuthorizationDesk(self._foundation, self.clients, self.login_desk)
         self.logouts = LogoutDesk(self._foundation, self.clients)
         self.logout_courier = LogoutCourier(self._foundation)
-        self.sender = SenderConstraints(self._foundation, self._form_key)
-        self._tokens = TokenDesk(self._foundation)
-        self._status = TokenStatus(self._foundation)
-        self._authenticator = Authenticator(self._foundation)
+        self.signals = Transmitter.of(self._foundation, form_key=self._form_key,
+                                      networks=registrar.policy.networks)
+        self._pushed = PushedRequestDesk(self._foundation, self.clients, self.sender)
+        self._tokens = TokenDesk(self._foundation, self.sender)
+        self.device = DeviceDesk(self._foundation)
+        self._introspection = Introspection(self._foundation)
+        self._revocation = Revocation(self._foundation)
+        self._authenticator = Authenticator(self._foundation, self.sender)
         self.userinfo = UserInfoDesk(self._foundation, self.clients, self._authenticator)
 
     @property
@@ -139,33 +175,40 @@ class IdentityProvider:
 
     async def token(self, pairs: Pairs, context: RequestContext) -> dict[str, Any]:
         """Answer a token request (RFC 6749 section 5); every refusal is sealed before it is raised."""
-        try:
-            parameters = _single(pairs)
-            client = await self.clients.authenticate(context.credentials, parameters)
-            return await self._tokens.exchange(client, parameters, context)
-        except OAuthError as error:
-            await self._seal_refusal(error, pairs, context)
-            raise
+        return await self._sealing_refusal(self._token(pairs, context), pairs, context)
 
-    async def introspect(self, pairs: Pairs, context: RequestContext) -> Mapping[str, Any]:
-        """Answer an introspection request of a confidential client (RFC 7662)."""
-        try:
-            parameters = _single(pairs)
-            client = await self.clients.authenticate(context.credentials, parameters, confidential=True)
-            return await self._status.introspect(client, parameters)
-        except OAuthError as error:
-            await self._seal_refusal(error, pairs, context)
-            raise
+    async def _token(self, pairs: Pairs, context: RequestContext) -> dict[str, Any]:
+        parameters = read_token_parameters(pairs)
+        client = await self.clients.authenticate(context.credentials, parameters.values)
+        return await self._tokens.exchange(client, parameters, context)
+
+    async def authorize_device(self, pairs: Pairs, context: RequestContext) -> dict[str, Any]:
+        """Answer a device authorization request (RFC 8628 section 3.1)."""
+        return await self._sealing_refusal(self._authorize_device(pairs, context), pairs, context)
+
+    async def _authorize_device(self, pairs: Pairs, context: RequestContext) -> dict[str, Any]:
+        parameters = read_token_parameters(pairs)
+        client = await self.clients.authenticate(context.credentials, parameters.values)
+        return await self.device.begin(client, parameters)
+
+    async def introspect(self, pairs: Pairs, context: RequestContext, *, as_jwt: bool = False) -> bytes:
+        """Answer an introspection request of a confidential client, in JSON (RFC 7662) or as a JWT (RFC 9701)."""
+        return await self._sealing_refusal(self._introspect(pairs, context, as_jwt), pairs, context)
+
+    async def _introspect(self, pairs: Pairs, context: RequestContext, as_jwt: bool) -> bytes:  # noqa: FBT001 - one caller
+        parameters = _single(pairs)
+        client = await self.clients.authenticate(context.credentials, parameters, confidential=True)
+        body = await self._introspection.answer(client, parameters)
+        return (await self._introspection.signed(client, body)).encode() if as_jwt else body
 
     async def revoke(self, pairs: Pairs, context: RequestContext) -> None:
         """Carry out a revocation request (RFC 7009)."""
-        try:
-            parameters = _single(pairs)
-            client = await self.clients.authenticate(context.credentials, parameters)
-            await self._status.revoke(client, parameters, context)
-        except OAuthError as error:
-            await self._seal_refusal(error, pairs, context)
-            raise
+        await self._sealing_refusal(self._revoke(pairs, context), pairs, context)
+
+    async def _revoke(self, pairs: Pairs, context: RequestContext) -> None:
+        parameters = _single(pairs)
+        client = await self.clients.authenticate(context.credentials, parameters)
+        await self._revocation.revoke(client, parameters, context)
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Return the public keys, every algorithm's."""
@@ -179,23 +222,25 @@ class IdentityProvider:
         """Move the signing rings on; raise ConflictError while clients may not know the next keys yet."""
         await self.keychain.rotate()
         self._authenticator.forget()
+        self._foundation.states.forget()
 
     def seal(self, purpose: Purpose, query: str, *, browser: str,  # noqa: PLR0913 - a form's memory
-             session: Session | None = None,
-             asked_at_us: int | None = None, wishes: Wishes = NO_WISHES) -> str:
+             session: Session | None = None, asked_at_us: int | None = None, wishes: Wishes = NO_WISHES,
+             answered: Iterable[str] = ()) -> str:
         """Seal a form's memory for this browser, and for this session when there is one."""
         now_us = self._foundation.now_us() if asked_at_us is None else asked_at_us
-        interaction = Interaction(purpose, query, now_us, session.id if session else None, wishes)
+        interaction = Interaction(purpose, query, now_us, session.id if session else None, wishes,
+                                  tuple(sorted(answered)))
         return seal(interaction, key=self._form_key, browser=browser)
 
     def unseal(self, text: str, purpose: Purpose, *, browser: str) -> Interaction:
         """Return a form's memory; raise StaleInteractionError."""
         return unseal(text, purpose, key=self._form_key, browser=browser, now_us=self._foundation.now_us())
 
-    async def login(self, name: str, password: str, *, previous: str | None,
-                    context: RequestContext) -> tuple[Opaque, Session]:
-        """Log a person in; raise LoginRefusedError, one sentence for every cause."""
-        return await self.login_desk.login(name, password, previous=previous, context=context)
+    async def login(self, name: str, password: str, *, visit: Visit, wanted: Sequence[str] = (),
+                    context: RequestContext) -> LoginOutcome:
+        """Log a person in, or ask for a second factor; raise LoginRefusedError, one sentence for every cause."""
+        return await self.login_desk.login(name, password, visit=visit, wanted=wanted, context=context)
 
     async def session(self, cookie: str | None) -> Session | None:
         """Return the live session behind a browser's cookie."""
@@ -212,6 +257,14 @@ class IdentityProvider:
     async def _prune_batch(self, table: str) -> int:
         async with self._foundation.database.begin() as tables:
             return await tables.pruning.delete_batch(table, self._foundation.now_us(), PRUNE_BATCH)
+
+    async def _sealing_refusal(self, work: Awaitable[T], pairs: Pairs, context: RequestContext) -> T:
+        try:
+            return await work
+        except OAuthError as error:
+            if error.code not in NOT_YET:
+                await self._seal_refusal(error, pairs, context)
+            raise
 
     async def _seal_refusal(self, error: OAuthError, pairs: Pairs, context: RequestContext) -> None:
         claimed = error.client_id or next((value for name, value in pairs if name == "client_id"), "unknown")

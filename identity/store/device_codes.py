@@ -56,12 +56,25 @@ class DeviceCodes:
             user_code, now_us)
         return row and _request(row)
 
-    async def decide(self, request_id: str, status: str, grant_id: str | None, now_us: int) -> bool:
+    async def waiting_by_id(self, request_id: str, now_us: int) -> DeviceRequest | None:
+        """Return a request while it waits."""
+        row = await self._executor.fetchrow(
+            f"""SELECT {_COLUMNS} FROM identity.device_codes
+            WHERE id = $1 AND status = 'pending' AND expires_at_us > $2""",  # noqa: S608 - a constant
+            request_id, now_us)
+        return row and _request(row)
+
+    async def decide(self, request_id: str, status: str, now_us: int) -> bool:
         """Carry out what the person chose; answer whether the request was still waiting."""
         return bool(await self._executor.fetchval(
-            """UPDATE identity.device_codes SET status = $2, grant_id = $3
-            WHERE id = $1 AND status = 'pending' AND expires_at_us > $4 RETURNING true""",
-            request_id, status, grant_id, now_us))
+            """UPDATE identity.device_codes SET status = $2
+            WHERE id = $1 AND status = 'pending' AND expires_at_us > $3 RETURNING true""",
+            request_id, status, now_us))
+
+    async def give(self, request_id: str, grant_id: str) -> None:
+        """Tie an allowed request to its grant."""
+        await self._executor.execute(
+            "UPDATE identity.device_codes SET grant_id = $2 WHERE id = $1", request_id, grant_id)
 
     async def count_attempts(self, session_id: str, address: str, since_us: int) -> tuple[int, int]:
         """Return the wrong codes typed in a session, and from an address."""

@@ -1,6 +1,7 @@
 """The machine's side of OAuth: token, introspection, revocation, keys and discovery, as plain JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import orjson
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from identity.service import IdentityProvider
 from shared_kernel.context import context_of
 from shared_kernel.errors import InvalidInputError
 
+INTROSPECTION_JWT = "application/token-introspection+jwt"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _PUBLIC = {"Cache-Control": f"public, max-age={JWKS_MAX_AGE_S}", "Access-Control-Allow-Origin": "*"}
 
@@ -41,20 +43,33 @@ class ProtocolRoutes:
         return await self._answer(request, self._provider.token)
 
     async def introspect(self, request: Request) -> Response:
-        """Serve introspection (RFC 7662)."""
-        return await self._answer(request, self._provider.introspect)
+        """Serve introspection (RFC 7662), as a JWT when that is asked for (RFC 9701 section 4)."""
+        as_jwt = INTROSPECTION_JWT in request.headers.get("accept", "").lower()
+        return await self._answer(request, partial(self._provider.introspect, as_jwt=as_jwt),
+                                  media_type=INTROSPECTION_JWT if as_jwt else "application/json")
+
+    async def authorize_device(self, request: Request) -> Response:
+        """Serve the device authorization endpoint (RFC 8628 section 3.1)."""
+        return await self._answer(request, self._provider.authorize_device)
 
     async def revoke(self, request: Request) -> Response:
         """Serve revocation (RFC 7009)."""
         return await self._answer(request, self._provider.revoke)
 
-    async def _answer(self, request: Request, ask: Callable[..., Awaitable[object]]) -> Response:
+    async def push(self, request: Request) -> Response:
+        """Serve the pushed authorization request endpoint (RFC 9126)."""
+        return await self._answer(request, self._provider.push, status=201)
+
+    async def _answer(self, request: Request, ask: Callable[..., Awaitable[object]], *, status: int = 200,
+                      media_type: str = "application/json") -> Response:
         context = context_of(request.scope)
         try:
             found = await ask(await _pairs(request), context)
         except OAuthError as error:
             return _refusal(error, context.credentials.authorization)
-        return json_response(found if found is not None else {})
+        if isinstance(found, bytes):
+            return Response(found, status, _NO_STORE, media_type)
+        return json_response(found if found is not None else {}, status)
 
 
 async def _pairs(request: Request) -> list[tuple[str, str]]:

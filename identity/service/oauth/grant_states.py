@@ -14,7 +14,8 @@ MAX_PARENTS = 5
 class GrantStates:
     """A small cache in front of the grants table, shared by authentication and introspection.
 
-    `epoch` moves on whenever everything is forgotten: who remembers something derived from states keeps it beside.
+    One state stays one object while nothing about it changes. `epoch` moves on whenever everything is forgotten: who
+    remembers something derived from states keeps it beside.
     """
 
     def __init__(self, database: Database) -> None:
@@ -32,6 +33,8 @@ class GrantStates:
         before = self._revocations
         async with self._database.read() as tables:
             state = await live_state(tables, grant_id, now_us)
+        if known is not None and known[1] == state:
+            state = known[1]
         if state is not None and before == self._revocations:
             self._remember(grant_id, now_us, state)
         return state
@@ -74,3 +77,11 @@ async def live_state(tables: Tables, grant_id: str, now_us: int) -> GrantState |
     for child in reversed(chain):
         state = replace(child, parent=state)
     return state
+
+
+def depth(state: GrantState) -> int:
+    """Return how many exchanges lie between a grant and its root."""
+    found, parent = 0, state.parent
+    while parent is not None:
+        found, parent = found + 1, parent.parent
+    return found
