@@ -43,9 +43,9 @@ class Opaque:
         return sha256(self.text)
 
 
-def mint(kind: Kind) -> Opaque:
-    """Return a new credential with a random id and a 256-bit secret."""
-    found_by = secrets.token_hex(16)
+def mint(kind: Kind, found_by: str | None = None) -> Opaque:
+    """Return a new credential with a 256-bit secret and a random id, or a new secret for a row that has its id."""
+    found_by = found_by or secrets.token_hex(16)
     return Opaque(kind, found_by, f"gw_{kind}_{found_by}.{secrets.token_urlsafe(32)}")
 
 

@@ -51,6 +51,11 @@ class Devices:
             device.id, cookie.sha256, device.user_id, device.user_agent, device.source_ip,
             to_json(device.place) if device.place else None, device.created_at_us, device.seen_at_us)
 
+    async def rekey(self, old: Opaque, new: Opaque) -> None:
+        """Let everybody known by a browser's old cookie be known by its new one, and by no other."""
+        await self._executor.execute(
+            "UPDATE identity.devices SET secret_hash = $2 WHERE secret_hash = $1", old.sha256, new.sha256)
+
     async def forget(self, device_id: str, user_id: str) -> bool:
         """Forget one of a person's devices; answer whether there was one."""
         return bool(await self._executor.fetchval(

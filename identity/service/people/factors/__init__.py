@@ -1,0 +1,1 @@
+"""Second factors: enrolled, shown, renamed, removed."""
