@@ -1,9 +1,22 @@
 """What may be shown once: assertions of clients and DPoP proofs, by digest, until they expire anyway.
 
-One INSERT is the claim: of any number of simultaneous ones PostgreSQL lets exactly one through, in any process.
+One INSERT is the claim: of any number of simultaneous ones PostgreSQL lets exactly one through, in any process. It is
+a statement of its own, so that whatever happens to the request afterwards the proof stays used.
+Kinds are partitions. DPoP proofs come with every request of a bound token and live for minutes: theirs is UNLOGGED,
+which spares each request the flush to disk. The price: PostgreSQL forgets them when it crashes, and for those minutes
+whoever stole a token together with a proof could repeat that one request. Assertions survive a crash.
 """
 
+from enum import StrEnum
+
 import asyncpg
+
+
+class ProofKind(StrEnum):
+    """What was shown."""
+
+    ASSERTION = "assertion"
+    DPOP = "dpop"
 
 
 class SeenProofs:

@@ -1,7 +1,8 @@
 """Protocol errors: a code the RFCs define, and a sentence for the developer."""
 
-from typing import ClassVar
+from collections.abc import Mapping
 
+from identity.domain.oauth.challenges import challenge
 from shared_kernel.errors import InvalidInputError, UnauthenticatedError
 
 
@@ -12,6 +13,7 @@ class OAuthError(InvalidInputError):
 
     def __init__(self, code: str, description: str, *, status: int = 400, client_id: str | None = None) -> None:
         super().__init__(description)
+        self.headers: Mapping[str, str] = {}
         self.code = code
         self.description = description
         self.status = status
@@ -24,6 +26,23 @@ class InvalidClientError(OAuthError):
     def __init__(self, client_id: str | None = None) -> None:
         super().__init__("invalid_client", "client authentication failed: check client_id and secret",
                          status=401, client_id=client_id)
+
+
+class InvalidProofError(OAuthError):
+    """The DPoP proof is missing or not good for this request (RFC 9449 section 5)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("invalid_dpop_proof", f"the DPoP proof does not hold: {reason}")
+        self.reason = reason
+
+
+class NonceDueError(InvalidProofError):
+    """The DPoP proof must carry our nonce, which comes with the refusal (RFC 9449 sections 8 and 9)."""
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__("it must carry the nonce of the field DPoP-Nonce of this answer: try again with it")
+        self.code = "use_dpop_nonce"
+        self.headers = {"DPoP-Nonce": nonce}
 
 
 class AuthorizationError(InvalidInputError):
@@ -47,11 +66,22 @@ class InvalidTokenError(UnauthenticatedError):
     """The access token is malformed, expired, revoked or meant for something else (RFC 6750 section 3.1)."""
 
     kind = "invalid-token"
-    challenge: ClassVar[str] = 'Bearer error="invalid_token"'
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the access token is not valid: {reason}. Ask for a new one")
         self.reason = reason
+        self.headers = {"WWW-Authenticate": challenge("Bearer", "invalid_token")}
+
+
+class CredentialError(UnauthenticatedError):
+    """A token that is good as such, presented in a way that is not (RFC 9449 section 7.1, RFC 6750 section 3)."""
+
+    kind = "invalid-token"
+
+    def __init__(self, reason: str, *, scheme: str, code: str = "invalid_token",
+                 headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.headers = {"WWW-Authenticate": challenge(scheme, code), **(headers or {})}
 
 
 class LoginRefusedError(UnauthenticatedError):

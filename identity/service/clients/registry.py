@@ -41,9 +41,9 @@ class Registration:
 class Registry:
     """Keeps clients."""
 
-    def __init__(self, foundation: Foundation) -> None:
+    def __init__(self, foundation: Foundation, authentication: ClientAuthentication) -> None:
         self._foundation = foundation
-        self._authentication = ClientAuthentication(foundation)
+        self._authentication = authentication
 
     async def create(self, registration: Registration, *, public: bool, by: str | Principal,
                      context: RequestContext | None = None) -> tuple[Client, str | None]:
