@@ -18,6 +18,7 @@ from identity.http.pages.login import LoginRoutes
 from identity.http.pages.logout import LogoutRoutes
 from identity.http.pages.rendering import Pages
 from identity.http.pages.static_files import StaticRoutes
+from identity.http.signals.routes import signal_endpoints
 from identity.service import IdentityProvider
 from shared_kernel.endpoint import Endpoint
 
@@ -29,7 +30,9 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
     protocol = ProtocolRoutes(provider)
     return (
         *_discovery(protocol, base),
-        *_below(base, (*_protocol(protocol), *userinfo_endpoints(provider), *_registration(RegistrationRoutes(provider)), *_pages(front))),
+        *signal_endpoints(provider),
+        *_below(base, (*_protocol(protocol), *userinfo_endpoints(provider),
+                       *_registration(RegistrationRoutes(provider)), *_pages(front))),
         *_administration(AdministrationRoutes(provider)),
         *_clients(ClientRoutes(provider)),
     )
@@ -53,8 +56,11 @@ def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
     return (
         Endpoint("GET", "/oauth2/jwks", "oauth.jwks", routes.jwks, own_credentials=True),
         Endpoint("POST", "/oauth2/token", "oauth.token", routes.token, max_body=MAX_FORM, own_credentials=True),
+        Endpoint("POST", "/oauth2/device_authorization", "oauth.device", routes.authorize_device, max_body=MAX_FORM,
+                 own_credentials=True),
         Endpoint("POST", "/oauth2/introspect", "oauth.introspect", routes.introspect, max_body=MAX_FORM,
                  own_credentials=True),
+        Endpoint("POST", "/oauth2/par", "oauth.par", routes.push, max_body=MAX_FORM, own_credentials=True),
         Endpoint("POST", "/oauth2/revoke", "oauth.revoke", routes.revoke, max_body=MAX_FORM, own_credentials=True),
     )
 
@@ -64,6 +70,9 @@ def _pages(front: Front) -> tuple[Endpoint, ...]:
     login = LoginRoutes(front, authorize)
     return (
         Endpoint("GET", "/oauth2/authorize", "oauth.authorize", authorize.authorize),
+        Endpoint("POST", "/oauth2/authorize", "oauth.authorize", authorize.authorize_form, max_body=MAX_FORM),
+        Endpoint("GET", "/select-account", "consent.page", authorize.account_page),
+        Endpoint("POST", "/select-account", "consent.submit", authorize.account, max_body=MAX_FORM),
         Endpoint("GET", "/consent", "consent.page", authorize.consent_page),
         Endpoint("POST", "/consent", "consent.submit", authorize.consent, max_body=MAX_FORM),
         Endpoint("GET", "/login", "login.page", login.login_page),
@@ -75,6 +84,7 @@ def _pages(front: Front) -> tuple[Endpoint, ...]:
         Endpoint("POST", "/language", "login.page", LanguageRoutes(front).switch, max_body=MAX_FORM),
         Endpoint("GET", "/identity/style.css", "login.page", static.style),
         Endpoint("GET", "/identity/mark.svg", "login.page", static.mark),
+        Endpoint("GET", "/identity/form_post.js", "login.page", static.form_post),
     )
 
 

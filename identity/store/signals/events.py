@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from identity.domain.signals.events import Signal
+from identity.domain.signals.events import STREAM_UPDATED, Signal
 from identity.domain.signals.streams import MAX_HELD, PUSH
 from identity.store.documents import from_json, to_json
 from shared_kernel.ids import uuid7
@@ -32,7 +32,8 @@ RETURNING 1"""
 _CLAIM = f"""
 UPDATE identity.signal_events SET due_at_us = $2, tries = tries + 1 WHERE id IN (
     SELECT e.id FROM identity.signal_events e JOIN identity.signal_streams s ON s.id = e.stream_id
-    WHERE e.due_at_us <= $1 AND s.settings->>'method' = '{PUSH}' AND s.status = 'enabled'
+    WHERE e.due_at_us <= $1 AND s.settings->>'method' = '{PUSH}'
+      AND (s.status = 'enabled' OR (s.status = 'paused' AND e.payload->>'type' = '{STREAM_UPDATED}'))
     ORDER BY e.due_at_us, e.created_at_us LIMIT $3 FOR UPDATE OF e SKIP LOCKED)
 RETURNING id, stream_id, payload, created_at_us, tries"""  # noqa: S608 - a constant
 
@@ -91,8 +92,7 @@ class SignalEvents:
     async def due_now(self, stream_id: str, now_us: int) -> None:
         """Deliver at once what waited: the stream flows again."""
         await self._executor.execute(
-            "UPDATE identity.signal_events SET due_at_us = $2 WHERE stream_id = $1 AND due_at_us > $2",
-            stream_id, now_us)
+            "UPDATE identity.signal_events SET due_at_us = $2, tries = 0 WHERE stream_id = $1", stream_id, now_us)
 
     async def claim_pushes(self, now_us: int, until_us: int, limit: int) -> list[StoredEvent]:
         """Return events to push now; nobody else gets them before `until_us`."""
