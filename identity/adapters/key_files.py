@@ -54,8 +54,8 @@ class KeyFiles:
         """Return every ring as it is now, making what is missing."""
         return await asyncio.to_thread(self._with, now_us, tuple(ALGORITHMS))
 
-    async def rotate(self, now_us: int, *, settling_s: int = SETTLING_S,
-                     algorithms: Iterable[str] = tuple(ALGORITHMS)) -> KeyRings:
+    async def rotate(self, now_us: int, *, algorithms: Iterable[str] = tuple(ALGORITHMS),
+                     settling_s: int = SETTLING_S) -> KeyRings:
         """Move these rings on by one generation; raise ConflictError while it is too early for one of them."""
         return await asyncio.to_thread(self._rotated, now_us, settling_s, tuple(algorithms))
 

@@ -57,6 +57,9 @@ ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "backchannel_logout_sent": ("session", ("end",)),
     "signal_stream_changed": ("configuration", ("change",)),
     "userinfo_read": ("iam", ("user", "info")),
+    "keys_rotated": ("configuration", ("change",)),
+    "key_source_lost": ("configuration", ("error",)),
+    "key_source_found": ("configuration", ("info",)),
     "consent_granted": ("iam", ("user", "change")),
 }
 

@@ -40,13 +40,13 @@ from identity.service.people.accounts import Accounts, Actor
 from identity.service.people.admission import LoginAccepted
 from identity.service.people.arrivals import LoginRisk
 from identity.service.people.door import Door
+from identity.service.people.desks import PeopleDesks
 from identity.service.people.endings import Endings
 from identity.service.people.mailing import Mailing, MailSender
 from identity.service.people.new_passwords import NewPasswords
 from identity.service.people.notices import Notices
 from identity.service.people.outcomes import LoginOutcome, Visit
 from identity.service.people.passwords import Passwords
-from identity.service.people.roles import RoleDesk
 from identity.service.signals.transmitter import Transmitter
 from identity.store.database import Database
 from identity.store.pruning import DOOMED
@@ -72,30 +72,34 @@ class IdentityProvider:
     certificates of clients (RFC 8705).
     `login_risk` scores a login 0 to 100 (from 40 a second factor is due, from 80 it is refused, and a failure to score
     asks for a second factor); `login_accepted` hears of every login that succeeded, with its `amr`. `places` finds
-    addresses on the map.
+    addresses on the map. `mail` sends what waits in the outbox; `people_registration` lets strangers register.
     """
 
     def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeySource,  # noqa: PLR0913 - a composition point
-                 outbound: Outbound | None = None, client_authorities: Authorities | None = None,
+                 key_rotation_days: int = 90, outbound: Outbound | None = None, client_authorities: Authorities | None = None,
                  registration: RegistrationPolicy | None = None,
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
                  login_accepted: LoginAccepted | None = None, mail: MailSender | None = None,
-                 places: Places | None = None) -> None:
+                 places: Places | None = None, people_registration: bool = False) -> None:
         outbound = outbound or Outbound()
-        self.keychain = Keychain(keys, clock)
+        journal, lifetimes = Journal(recorder, clock), lifetimes or Lifetimes()
+        self.keychain = Keychain(keys, clock, journal, rotation_days=key_rotation_days,
+                                 longest_token_s=lifetimes.access_s)
         self._form_key = keys.form_key()
         self._passwords = Passwords()
         states = GrantStates(database)
         self._foundation = Foundation(
-            database=database, journal=Journal(recorder, clock), clock=clock, states=states,
+            database=database, journal=journal, clock=clock, states=states,
             known_clients=KnownClients(database, states, clock),
-            mint=Mint(self.keychain, issuer, f"{issuer}/api"), lifetimes=lifetimes or Lifetimes(),
+            mint=Mint(self.keychain, issuer, f"{issuer}/api"), lifetimes=lifetimes,
             outbound=outbound, client_keys=ClientKeys(outbound, clock))
         self.mailing = Mailing(database, clock, sender=mail, issuer=issuer)
         self.endings = Endings(self._foundation)
         self.new_passwords = NewPasswords(self._passwords)
         self.accounts = Accounts(self._foundation, self.new_passwords, self.endings, self.mailing)
-        self.roles = RoleDesk(self._foundation)
+        self.people = PeopleDesks.of(
+            self._foundation, self.mailing, passwords=self._passwords, new_passwords=self.new_passwords,
+            endings=self.endings, is_open=people_registration)
         self.sender = SenderConstraints(self._foundation, self._form_key)
         self.clients = Registry(self._foundation, ClientAuthentication(
             self._foundation, self.sender, client_authorities or Authorities()))
@@ -116,6 +120,7 @@ class IdentityProvider:
         self._introspection = Introspection(self._foundation)
         self._revocation = Revocation(self._foundation)
         self._authenticator = Authenticator(self._foundation, self.sender)
+        self.keychain.when_changed(self._authenticator.forget)
         self.userinfo = UserInfoDesk(self._foundation, self.clients, self._authenticator)
 
     @property
@@ -221,7 +226,6 @@ class IdentityProvider:
     async def rotate_keys(self) -> None:
         """Move the signing rings on; raise ConflictError while clients may not know the next keys yet."""
         await self.keychain.rotate()
-        self._authenticator.forget()
         self._foundation.states.forget()
 
     def seal(self, purpose: Purpose, query: str, *, browser: str,  # noqa: PLR0913 - a form's memory
@@ -232,6 +236,14 @@ class IdentityProvider:
         interaction = Interaction(purpose, query, now_us, session.id if session else None, wishes,
                                   tuple(sorted(answered)))
         return seal(interaction, key=self._form_key, browser=browser)
+
+    def sealed(self, interaction: Interaction, *, browser: str) -> str:
+        """Seal a form's memory for this browser."""
+        return seal(interaction, key=self._form_key, browser=browser)
+
+    def now_us(self) -> int:
+        """Return the time."""
+        return self._foundation.now_us()
 
     def unseal(self, text: str, purpose: Purpose, *, browser: str) -> Interaction:
         """Return a form's memory; raise StaleInteractionError."""
@@ -252,6 +264,7 @@ class IdentityProvider:
         for table in DOOMED:
             while batch := await self._prune_batch(table):
                 deleted += batch
+        deleted += await self.accounts.forget_abandoned()
         return deleted
 
     async def _prune_batch(self, table: str) -> int:
