@@ -63,7 +63,7 @@ class Mails:
         """Return how many mails wait, how many were given up, and the newest reason."""
         row = await self._executor.fetchrow(
             """SELECT count(*) FILTER (WHERE sent_at_us IS NULL AND given_up_at_us IS NULL) AS waiting,
-            count(*) FILTER (WHERE given_up_at_us IS NOT NULL) AS given_up,
-            (SELECT last_error FROM identity.mails WHERE last_error IS NOT NULL
+            count(*) FILTER (WHERE given_up_at_us IS NOT NULL AND user_id IS NOT NULL) AS given_up,
+            (SELECT last_error FROM identity.mails WHERE last_error IS NOT NULL AND user_id IS NOT NULL
              ORDER BY created_at_us DESC LIMIT 1) AS last_error FROM identity.mails""")
         return row["waiting"], row["given_up"], row["last_error"]

@@ -13,12 +13,14 @@ DOOMED: Mapping[str, int] = {
     "grants": _KEEP_US, "sessions": _KEEP_US, "login_attempts": ATTEMPT_WINDOW_US,
     "device_codes": _KEEP_US, "device_attempts": DEVICE_WINDOW_US,
     "signal_events": 7 * _KEEP_US, "login_steps": 0, "devices": DEVICE_LIFETIME_US,
-    "pushed_requests": _KEEP_US, "seen_assertions": 0, "seen_dpop_proofs": 0,
+    "pushed_requests": _KEEP_US, "mails": 30 * _KEEP_US, "mail_links": _KEEP_US, "tries": _KEEP_US,
+    "seen_assertions": 0, "seen_dpop_proofs": 0,
 }
 """Table -> how long after its end a row is kept; codes and refresh tokens fall with their grant."""
 
 _MOMENT = dict.fromkeys(DOOMED, "expires_at_us") | {
     "login_attempts": "at_us", "device_attempts": "at_us", "devices": "seen_at_us", "signal_events": "created_at_us",
+    "mails": "created_at_us", "tries": "at_us",
 }
 
 

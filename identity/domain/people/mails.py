@@ -40,6 +40,7 @@ TEMPLATES: Mapping[str, Template] = {
     "confirm_email": Template(LinkPurpose.CONFIRM, _DAY_S, _DAY_S),
     "email_changed": Template(),
     "password_changed": Template(),
+    "login_code": Template(stale_after_s=600),
     "new_device": Template(),
     "impossible_travel": Template(),
     "factor_added": Template(),
@@ -54,7 +55,7 @@ class Mail:
     """A mail in the outbox; `fields` fill its sentences, `id` becomes its Message-ID, whatever try delivers it."""
 
     id: str
-    user_id: str
+    user_id: str | None
     recipient: str
     template: str
     language: str

@@ -22,6 +22,7 @@ from shared_kernel.principal import Principal, Role
 
 Actor = str | Principal
 _MAX_REFERENCE = 64
+ABANDONED_US = 2 * 86_400 * 1_000_000
 
 
 class UnknownUserError(NotFoundError):
@@ -195,6 +196,16 @@ class Accounts:
             await self._foundation.journal.seal("factor_removed", context=context, user=acting(by, user),
                                                 reason="reset", grid={"identity": {"factors": gone}})
         self._foundation.states.forget()
+        return gone
+
+    async def forget_abandoned(self) -> int:
+        """Forget accounts whose address nobody verified within two days: their names are free again."""
+        async with self._foundation.database.begin() as tables:
+            gone = await tables.users.delete_abandoned(self._foundation.now_us() - ABANDONED_US)
+            if gone:
+                await self._foundation.journal.seal(
+                    "user_deleted", user=acting("gridwarden"), reason="never_verified",
+                    grid={"identity": {"accounts": gone}})
         return gone
 
     async def get(self, user_id: str) -> User:

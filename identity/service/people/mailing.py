@@ -24,6 +24,7 @@ SECOND_US = 1_000_000
 LEASE_US = 120 * SECOND_US
 BATCH = 8
 IDLE_S = 2.0
+NOBODY = "nobody has this address"
 
 _MAILS = Counter("gridwarden_identity_mails_total", "Mails by outcome", ["outcome"])
 _log = structlog.get_logger()
@@ -78,6 +79,17 @@ class Mailing:
         self._wake.set()
         return True
 
+    async def queue_to_stranger(self, tables: Tables, *, recipient: str, template: str, name: str,
+                                language: str) -> None:
+        """Queue a mail to an address that belongs to no account; `template` carries no link."""
+        await tables.mails.add(Mail(uuid7(), None, recipient, template, language, {"name": name},
+                                    self._clock.now_us()))
+        self._wake.set()
+
+    async def queue_to_nobody(self, tables: Tables, *, recipient: str, template: str, language: str) -> None:
+        """Do the work of queueing a mail that will not be sent: to be known or not takes the same time."""
+        await self.queue_to_stranger(tables, recipient=recipient, template=template, name="", language=language)
+
     async def run(self) -> None:
         """Send what is due, for ever; a failure of the database or the server delays and loses nothing."""
         while True:
@@ -113,6 +125,9 @@ class Mailing:
             pass
 
     async def _try(self, mail: Mail, sender: MailSender) -> None:
+        if mail.user_id is None and TEMPLATES[mail.template].link is not None:
+            await self._give_up(mail, NOBODY)
+            return
         if self._clock.now_us() - mail.created_at_us > TEMPLATES[mail.template].stale_after_s * SECOND_US:
             await self._give_up(mail, "it waited too long to be of use")
             return
@@ -131,7 +146,7 @@ class Mailing:
         """Return the mail with its link, whose hash is stored before anybody can follow it."""
         template = TEMPLATES[mail.template]
         fields = {**mail.fields, "issuer": self._issuer}
-        if template.link is None:
+        if template.link is None or mail.user_id is None:
             return replace(mail, fields=fields)
         secret = mint(Kind.LINK)
         expires_at_us = self._clock.now_us() + template.link_lifetime_s * SECOND_US
@@ -150,6 +165,7 @@ class Mailing:
 
     async def _give_up(self, mail: Mail, error: str) -> None:
         _MAILS.labels("given_up").inc()
-        _log.warning("mail_given_up", mail=mail.id, template=mail.template, error=error)
+        if error != NOBODY:
+            _log.warning("mail_given_up", mail=mail.id, template=mail.template, error=error)
         async with self._database.begin() as tables:
             await tables.mails.given_up(mail.id, error, self._clock.now_us())
