@@ -11,6 +11,7 @@ from identity.http.oauth.registration import RegistrationRoutes
 from identity.http.oauth.userinfo import userinfo_endpoints
 from identity.http.pages.authorize import AuthorizeRoutes
 from identity.http.pages.cookies import Cookies
+from identity.http.pages.device import DeviceRoutes
 from identity.http.pages.forms import MAX_FORM
 from identity.http.pages.front import Front
 from identity.http.pages.language_switch import LanguageRoutes
@@ -67,6 +68,7 @@ def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
 
 def _pages(front: Front) -> tuple[Endpoint, ...]:
     authorize, logout, static = AuthorizeRoutes(front), LogoutRoutes(front), StaticRoutes(front)
+    device = DeviceRoutes(front)
     login = LoginRoutes(front, authorize)
     return (
         Endpoint("GET", "/oauth2/authorize", "oauth.authorize", authorize.authorize),
@@ -75,6 +77,8 @@ def _pages(front: Front) -> tuple[Endpoint, ...]:
         Endpoint("POST", "/select-account", "consent.submit", authorize.account, max_body=MAX_FORM),
         Endpoint("GET", "/consent", "consent.page", authorize.consent_page),
         Endpoint("POST", "/consent", "consent.submit", authorize.consent, max_body=MAX_FORM),
+        Endpoint("GET", "/device", "oauth.device_page", device.page),
+        Endpoint("POST", "/device", "oauth.device_submit", device.submit, max_body=MAX_FORM),
         Endpoint("GET", "/login", "login.page", login.login_page),
         Endpoint("POST", "/login", "login.submit", login.login, max_body=MAX_FORM),
         Endpoint("GET", "/oauth2/logout", "logout.page", logout.logout_page),

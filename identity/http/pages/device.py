@@ -37,7 +37,7 @@ class DeviceRoutes:
         if text is None:
             return self._form(request, session, user_code)
         try:
-            waiting = await self._waiting(request, session, text)
+            waiting = await self._waiting(session, self._unsealed(request, session, text))
         except StaleInteractionError:
             return self._front.stale(request)
         return self._question(request, session, waiting, text) if waiting else self._done(request, "too_late")
@@ -47,13 +47,14 @@ class DeviceRoutes:
         fields = await form_fields(request)
         text, session = fields.get("interaction", ""), await self._session(request)
         try:
-            if session is None:
-                raise StaleInteractionError
-            if not self._unsealed(request, session, text).query:
-                return await self._named(request, session, fields.get("user_code", "")[:MAX_USER_CODE])
-            waiting = await self._waiting(request, session, text)
+            interaction = self._unsealed(request, session, text)
         except StaleInteractionError:
             return self._front.stale(request)
+        if session is None:
+            return self._front.stale(request)
+        if not interaction.query:
+            return await self._named(request, session, fields.get("user_code", "")[:MAX_USER_CODE])
+        waiting = await self._waiting(session, interaction)
         return await self._decided(request, session, waiting, fields.get("decision"))
 
     async def _named(self, request: Request, session: Session, user_code: str) -> Response:
@@ -78,14 +79,13 @@ class DeviceRoutes:
             return self._done(request, "too_late")
         return self._done(request, "allowed" if is_allowed else "denied")
 
-    async def _waiting(self, request: Request, session: Session, text: str) -> Waiting | None:
-        interaction = self._unsealed(request, session, text)
+    async def _waiting(self, session: Session, interaction: Interaction) -> Waiting | None:
         waiting = await self._front.provider.device.confirmed(interaction.query)
         return None if waiting and self._front.provider.device.needs_step_up(waiting, session) else waiting
 
-    def _unsealed(self, request: Request, session: Session, text: str) -> Interaction:
+    def _unsealed(self, request: Request, session: Session | None, text: str) -> Interaction:
         found = self._front.provider.unseal(text, Purpose.DEVICE, browser=self._front.cookies.browser(request))
-        if found.session_id != session.id:
+        if session is None or found.session_id != session.id:
             raise StaleInteractionError
         return found
 
