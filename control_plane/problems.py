@@ -12,12 +12,13 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from identity.domain.oauth.challenges import challenge
 from shared_kernel import errors
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:gridwarden:problem:"
 GENERIC = "something failed on our side; the request id finds it in our logs"
-CHALLENGE = 'Bearer realm="gridwarden"'
+CHALLENGE, REFUSED_CHALLENGE = challenge(), challenge(code="invalid_token")
 RETRY_AFTER_S = 1
 
 STATUS_OF_KIND: Mapping[str, int] = {

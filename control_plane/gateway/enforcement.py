@@ -23,7 +23,7 @@ from control_plane.gateway import metrics
 from control_plane.gateway.access_log import access_log
 from control_plane.gateway.body import BodyTooLargeError, CappedBody
 from control_plane.gateway.canonical_path import PathRefusedError, canonical_path, refuse_unusable_query
-from control_plane.gateway.certificates import certificate_of
+from control_plane.gateway.certificates import client_certificate
 from control_plane.gateway.judge import Asked, Judge
 from control_plane.gateway.peers import NOWHERE, Network, Proxies, address_of
 from control_plane.gateway.ports import Authenticator, DecisionPoint, Labels, RiskAssessor
@@ -54,11 +54,12 @@ _ENCRYPTED = {"http": "https", "https": "https", "ws": "wss", "wss": "wss"}
 class _Visit:
     """One request on its way through: what the log line and the metrics will say of it."""
 
-    __slots__ = ("action", "path", "reply", "request_id", "source_ip", "started_s", "subject")
+    __slots__ = ("action", "certificate", "path", "reply", "request_id", "source_ip", "started_s", "subject")
 
     def __init__(self, request_id: str, reply: Reply) -> None:
         self.request_id, self.reply = request_id, reply
         self.action, self.path, self.subject, self.source_ip = UNKNOWN_ACTION, "", ANONYMOUS.subject, NOWHERE
+        self.certificate: bytes | None = None
         self.started_s = time.perf_counter()
 
 
@@ -106,7 +107,9 @@ class Gateway:
         headers = read_headers(scope["headers"])
         peer = (scope.get("client") or (NOWHERE, 0))[0]
         visit.source_ip = self._proxies.source_of(peer, headers.forwarded_for)
-        if headers.single.get(b"x-forwarded-proto") == b"https" and self._proxies.are_trusted(address_of(peer)):
+        is_from_proxy = self._proxies.are_trusted(address_of(peer))
+        visit.certificate = client_certificate(scope, headers.single.get(b"client-cert"), is_from_proxy=is_from_proxy)
+        if is_from_proxy and headers.single.get(b"x-forwarded-proto") == b"https":
             scope["scheme"], visit.reply.is_https = _ENCRYPTED[scope["scheme"]], True
         is_websocket = scope["type"] == "websocket"
         match = self._routes.find("WEBSOCKET" if is_websocket else scope["method"], path)
@@ -155,7 +158,7 @@ class Gateway:
     def _credentials(self, scope: Scope, headers: RequestHeaders, visit: _Visit) -> Credentials:
         return Credentials(
             headers.authorization(), scope.get("method", "GET"), self._origin + visit.path, tuple(headers.proofs),
-            certificate_of(scope))
+            visit.certificate)
 
     def _learn(self, asked: Asked, principal: Principal) -> None:
         task = asyncio.get_running_loop().create_task(self._judge.learn(principal, asked))

@@ -88,7 +88,8 @@ class Judge:
                 answer = await self._policy.decide(question)
             _check(answer)
         except UnauthenticatedError as error:
-            return Verdict(reasons=("the credential is not valid",), refused_credential=error.detail)
+            return Verdict(reasons=("the credential is not valid",), refused_credential=error.detail,
+                           challenge=getattr(error, "headers", {}))
         except Exception as error:  # noqa: BLE001 - doubt is a no, whatever raised it
             return Verdict(principal, reasons=(_doubt(part, error),), risk=risk, risk_reasons=risk_reasons,
                            is_doubt=True)

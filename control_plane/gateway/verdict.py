@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from control_plane.problems import CHALLENGE
+from control_plane.problems import REFUSED_CHALLENGE
 from shared_kernel.errors import ForbiddenError, GridwardenError, NotFoundError, UnauthenticatedError, UnavailableError
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
@@ -18,7 +18,10 @@ HIGHEST_RISK = 100
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Who asked, how risky, what was answered. `is_doubt` marks a *no* that came from a fault of ours."""
+    """Who asked, how risky, what was answered. `is_doubt` marks a *no* that came from a fault of ours.
+
+    `challenge` are the header fields with which identity refused a credential (WWW-Authenticate, DPoP-Nonce).
+    """
 
     principal: Principal = ANONYMOUS
     allow: bool = False
@@ -29,6 +32,7 @@ class Verdict:
     risk_reasons: tuple[str, ...] = ()
     is_doubt: bool = False
     refused_credential: str | None = None
+    challenge: Mapping[str, str] = field(default_factory=dict)
 
 
 class CredentialsRequiredError(UnauthenticatedError):
@@ -41,7 +45,9 @@ class CredentialsRequiredError(UnauthenticatedError):
 class CredentialRefusedError(UnauthenticatedError):
     """The credential is not good; the challenge says so (RFC 6750 section 3.1)."""
 
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
+    def __init__(self, detail: str, challenge: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.headers = {"WWW-Authenticate": REFUSED_CHALLENGE, **challenge}
 
 
 class DeniedError(ForbiddenError):
@@ -89,7 +95,7 @@ def refusal_of(
 ) -> GridwardenError | None:
     """Return the error a verdict amounts to, None when the request passes; strangers learn nothing of unknown paths."""
     if verdict.refused_credential is not None:
-        return CredentialRefusedError(verdict.refused_credential)
+        return CredentialRefusedError(verdict.refused_credential, verdict.challenge)
     if verdict.is_doubt:
         return UndecidedError(verdict.reasons)
     if not verdict.allow and verdict.principal.kind is PrincipalKind.ANONYMOUS:

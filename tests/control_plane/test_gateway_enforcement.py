@@ -95,7 +95,8 @@ async def test_a_stranger_is_asked_to_authenticate() -> None:
     told = await ask(city.gateway(), "GET", "/admin/users")
 
     assert told.status == 401
-    assert told.headers["www-authenticate"] == 'Bearer realm="gridwarden"'
+    assert told.headers["www-authenticate"] == (
+        'Bearer realm="gridwarden", DPoP algs="ES256 PS256 EdDSA Ed25519"')
     assert "reasons" not in told.json
     assert len(city.ledger.events) == 1
 
@@ -183,7 +184,8 @@ async def test_a_bad_credential_is_refused_sealed_and_not_taken_for_a_stranger(a
     told = await ask(city.gateway(), "GET", "/public", headers={"Authorization": authorization})
 
     assert told.status == 401
-    assert told.headers["www-authenticate"] == 'Bearer realm="gridwarden", error="invalid_token"'
+    assert told.headers["www-authenticate"] == (
+        'Bearer realm="gridwarden", error="invalid_token", DPoP algs="ES256 PS256 EdDSA Ed25519"')
     assert city.contexts == []
     assert city.ledger.events[0]["event"]["reason"] == "the credential is not valid"
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 from starlette.exceptions import HTTPException
 
-from control_plane.problems import GENERIC, STATUS_OF_FAMILY, problem_of
+from control_plane.problems import CHALLENGE, GENERIC, STATUS_OF_FAMILY, problem_of
 from shared_kernel import errors
 
 
@@ -50,7 +50,7 @@ def test_a_fault_of_ours_says_nothing_about_itself(error: Exception) -> None:
 def test_an_unauthenticated_caller_is_challenged() -> None:
     problem = problem_of(errors.UnauthenticatedError("who?"))
 
-    assert problem.headers == {"WWW-Authenticate": 'Bearer realm="gridwarden"'}
+    assert problem.headers == {"WWW-Authenticate": CHALLENGE}
 
 
 def test_a_problem_is_rendered_as_rfc_9457_says() -> None:

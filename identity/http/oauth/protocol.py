@@ -67,9 +67,10 @@ class ProtocolRoutes:
             found = await ask(await _pairs(request), context)
         except OAuthError as error:
             return _refusal(error, context.credentials.authorization)
+        headers = {"DPoP-Nonce": self._provider.sender.nonce()} if context.credentials.proofs else {}
         if isinstance(found, bytes):
-            return Response(found, status, _NO_STORE, media_type)
-        return json_response(found if found is not None else {}, status)
+            return Response(found, status, _NO_STORE | headers, media_type)
+        return json_response(found if found is not None else {}, status, headers)
 
 
 async def _pairs(request: Request) -> list[tuple[str, str]]:
@@ -86,4 +87,5 @@ async def _pairs(request: Request) -> list[tuple[str, str]]:
 def _refusal(error: OAuthError, authorization: str | None) -> Response:
     is_challenged = error.status == 401 and authorization is not None  # noqa: PLR2004 - RFC 6749 5.2
     headers = {"WWW-Authenticate": 'Basic realm="gridwarden"'} if is_challenged else {}
-    return json_response({"error": error.code, "error_description": error.description}, error.status, headers)
+    answer = {"error": error.code, "error_description": error.description}
+    return json_response(answer, error.status, {**headers, **error.headers})
