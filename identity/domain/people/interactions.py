@@ -18,7 +18,7 @@ import orjson
 from shared_kernel.errors import ForbiddenError
 
 LIFETIME_US = 600 * 1_000_000
-MAX_SEAL = 8_192
+MAX_SEAL = 10_240
 
 
 class Purpose(StrEnum):

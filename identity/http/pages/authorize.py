@@ -1,21 +1,37 @@
-"""The authorization endpoint and the consent page."""
+"""The authorization endpoint, and the two pages of its own: which account, and may the application."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeGuard
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.domain.people.interactions import Purpose, StaleInteractionError
-from identity.http.pages.forms import form_fields
+from identity.domain.oauth.due import Due
+from identity.domain.oauth.parameters import read_pairs
+from identity.domain.oauth.responses import AuthorizationResponse
+from identity.domain.people.interactions import Interaction, Purpose, StaleInteractionError
+from identity.http.pages.consent import consent_values, place_of
+from identity.http.pages.forms import form_fields, form_pairs
 from identity.http.pages.front import Front
 from identity.http.pages.rendering import see_other
-from identity.service.oauth.authorization import ConsentNeeded, LoginNeeded, Outcome, Redirect
+from identity.service.oauth.authorization import AlreadyAnswered, Outcome, Visit, Waiting
 from shared_kernel.context import context_of
 from shared_kernel.errors import InvalidInputError
 
-SCOPES_WITH_A_MEANING = frozenset({"openid", "profile", "email", "address", "phone", "offline_access", "api"})
+MAX_REQUEST = 16_384
+"""A signed request object by value is long."""
+MAX_LOCATION = 8_000
+
+_PURPOSES = {Due.ACCOUNT: Purpose.SELECT_ACCOUNT, Due.CONSENT: Purpose.CONSENT}
+_FORM_POST_POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; "
+                     "base-uri 'none'")
+"""No form-action: Chromium applies it to wherever the application redirects after our form, and that is its business."""
 
 
 class AuthorizeRoutes:
-    """Handlers of the authorization endpoint and of consent."""
+    """Handlers of the authorization endpoint, of the choice of an account and of consent."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
@@ -24,67 +40,134 @@ class AuthorizeRoutes:
         """Serve the authorization endpoint (RFC 6749 3.1)."""
         return await self.resume(request, request.url.query, self._front.cookies.session(request), None)
 
-    async def consent_page(self, request: Request) -> Response:
-        """Ask whether a third-party client may."""
+    async def authorize_form(self, request: Request) -> Response:
+        """Serve a request that comes as a form (OIDC Core 3.1.2.1).
+
+        A form of another site comes without our SameSite=Lax cookie, so the browser is sent around once as a GET.
+        """
+        try:
+            pairs = [*read_pairs(request.url.query, MAX_REQUEST), *await form_pairs(request)]
+        except InvalidInputError as error:
+            return self._refused(request, error)
+        query, cookie = urlencode(pairs), self._front.cookies.session(request)
+        if cookie is None and len(query) <= MAX_LOCATION:
+            return see_other(f"{self._front.base}/oauth2/authorize?{query}")
+        return await self.resume(request, query, cookie, None)
+
+    async def resume(self, request: Request, query: str, cookie: str | None, asked_at_us: int | None,
+                     answered: Iterable[str] = ()) -> Response:
+        """Answer an authorization request, at its arrival or after a page."""
+        visit = Visit(cookie, asked_at_us, frozenset(answered))
+        try:
+            outcome = await self._front.provider.authorizations.answer(read_pairs(query, MAX_REQUEST), visit)
+        except InvalidInputError as error:
+            return self._refused(request, error)
+        return self._follow(request, outcome, visit)
+
+    async def account_page(self, request: Request) -> Response:
+        """Ask which account (OIDC Core 3.1.2.1: prompt=select_account)."""
         text = request.query_params.get("interaction", "")
         try:
-            waiting = await self._waiting_consent(request, text)
+            interaction = self._unsealed(request, text, Purpose.SELECT_ACCOUNT)
         except StaleInteractionError:
             return self._front.stale(request)
-        if isinstance(waiting, Redirect):
-            return see_other(waiting.url)
-        t = self._front.pages.translate(request)
-        wishes = [t(f"consent.scope_{scope}") if scope in SCOPES_WITH_A_MEANING else scope
-                  for scope in sorted(waiting.request.scopes)]
+        visit = self._visit(request, interaction)
+        outcome = await self._front.provider.authorizations.answer(read_pairs(interaction.query), visit)
+        if not _is_due(outcome, Due.ACCOUNT, interaction):
+            return self._follow(request, outcome, visit)
         return self._front.pages.render(
-            request, "consent.html", form_target=waiting.request.redirect_uri, interaction=text,
-            client=waiting.request.client.name, wishes=wishes, name=waiting.session.user_name)
+            request, "select_account.html", ui_locales=outcome.request.ui_locales, interaction=text,
+            form_target=outcome.request.redirect_uri, client=outcome.request.client.name,
+            name=outcome.session.user_name)
 
-    async def consent(self, request: Request) -> Response:
-        """Carry out the person's choice (303)."""
+    async def account(self, request: Request) -> Response:
+        """Go on as this person, or let another log in."""
         fields = await form_fields(request)
         try:
-            waiting = await self._waiting_consent(request, fields.get("interaction", ""))
+            interaction = self._unsealed(request, fields.get("interaction", ""), Purpose.SELECT_ACCOUNT)
+            await self._check_session(request, interaction)
         except StaleInteractionError:
             return self._front.stale(request)
-        if isinstance(waiting, Redirect):
-            return see_other(waiting.url)
-        outcome = await self._front.provider.authorizations.decide_consent(
-            waiting, is_allowed=fields.get("decision") == "allow", context=context_of(request.scope))
-        return see_other(outcome.url)
+        if fields.get("account") == "this":
+            return await self.resume(request, interaction.query, self._front.cookies.session(request),
+                                     interaction.asked_at_us, {*interaction.answered, "select_account"})
+        return self._to_page(request, Purpose.LOGIN, interaction)
 
-    async def resume(self, request: Request, query: str, cookie: str | None,
-                     asked_at_us: int | None) -> Response:
-        """Answer an authorization request, at its arrival or after a page."""
+    async def consent_page(self, request: Request) -> Response:
+        """Ask whether the application may."""
+        text = request.query_params.get("interaction", "")
         try:
-            outcome = await self._front.provider.authorizations.answer(query, cookie=cookie, asked_at_us=asked_at_us)
-        except InvalidInputError as error:
-            return self._front.sorry(request, error.detail, 400)
-        return self._follow(request, outcome, query, asked_at_us)
+            interaction = self._unsealed(request, text, Purpose.CONSENT)
+        except StaleInteractionError:
+            return self._front.stale(request)
+        visit = self._visit(request, interaction)
+        outcome = await self._front.provider.authorizations.answer(read_pairs(interaction.query), visit)
+        if not _is_due(outcome, Due.CONSENT, interaction):
+            return self._follow(request, outcome, visit)
+        t = self._front.pages.translate(request, outcome.request.ui_locales)
+        return self._front.pages.render(
+            request, "consent.html", ui_locales=outcome.request.ui_locales, interaction=text,
+            form_target=outcome.request.redirect_uri, **consent_values(outcome.request, outcome.session, t))
 
-    def _follow(self, request: Request, outcome: Outcome, query: str, asked_at_us: int | None) -> Response:
-        if isinstance(outcome, Redirect):
-            return see_other(outcome.url)
+    async def consent(self, request: Request) -> Response:
+        """Carry out the person's choice (303), for the session that saw the page and no other."""
+        fields = await form_fields(request)
+        try:
+            interaction = self._unsealed(request, fields.get("interaction", ""), Purpose.CONSENT)
+            await self._check_session(request, interaction)
+        except StaleInteractionError:
+            return self._front.stale(request)
+        visit = self._visit(request, interaction)
+        outcome = await self._front.provider.authorizations.decide_consent(
+            read_pairs(interaction.query), visit, is_allowed=fields.get("decision") == "allow",
+            context=context_of(request.scope))
+        return self._follow(request, outcome, visit)
+
+    def _follow(self, request: Request, outcome: Outcome, visit: Visit) -> Response:
+        if isinstance(outcome, AuthorizationResponse):
+            return self._form(request, outcome) if outcome.is_form else see_other(outcome.url)
+        if isinstance(outcome, AlreadyAnswered):
+            sentence = self._front.pages.translate(request)("consent.already_answered", client=outcome.client.name)
+            return self._front.sorry(request, sentence, 409)
+        asked_at_us = visit.asked_at_us or self._front.provider.now_us()
+        purpose = _PURPOSES.get(outcome.due, Purpose.LOGIN) if outcome.due else Purpose.LOGIN
+        return self._to_page(request, purpose, Interaction(
+            purpose, outcome.query, asked_at_us, outcome.session.id if outcome.session else None, outcome.wishes,
+            tuple(visit.answered)))
+
+    def _to_page(self, request: Request, purpose: Purpose, interaction: Interaction) -> Response:
         browser = self._front.cookies.browser_or_new(request)
-        purpose, session = (Purpose.LOGIN, None) if isinstance(outcome, LoginNeeded) else (
-            Purpose.CONSENT, outcome.session)
-        text = self._front.provider.seal(purpose, query, browser=browser, session=session, asked_at_us=asked_at_us)
+        text = self._front.provider.sealed(replace(interaction, purpose=purpose), browser=browser)
         response = see_other(f"{self._front.base}/{purpose}?interaction={text}")
         self._front.cookies.set_browser(response, browser)
         return response
 
-    async def _waiting_consent(self, request: Request, text: str) -> ConsentNeeded | Redirect:
-        """Re-read the whole request behind a consent form, for the session it was shown to and no other.
+    def _form(self, request: Request, answer: AuthorizationResponse) -> Response:
+        """Return the page that posts the answer: by itself where scripts run, by a click elsewhere."""
+        response = self._front.pages.render(
+            request, "form_post.html", with_script=True, redirect_uri=answer.redirect_uri,
+            place=place_of(answer.redirect_uri), parameters=answer.parameters)
+        response.headers["Content-Security-Policy"] = _FORM_POST_POLICY
+        return response
 
-        A Redirect means that nothing waits any more, as after a double click on *allow*.
-        """
-        interaction = self._front.provider.unseal(text, Purpose.CONSENT, browser=self._front.cookies.browser(request))
-        cookie = self._front.cookies.session(request)
-        session = await self._front.provider.session(cookie)
+    def _refused(self, request: Request, error: InvalidInputError) -> Response:
+        """Return the page of an error that nobody may be redirected with (RFC 6749 4.1.2.1)."""
+        sentence = self._front.pages.translate(request)("consent.refused")
+        return self._front.sorry(request, sentence, 400, detail=error.detail)
+
+    def _unsealed(self, request: Request, text: str, purpose: Purpose) -> Interaction:
+        return self._front.provider.unseal(text, purpose, browser=self._front.cookies.browser(request))
+
+    def _visit(self, request: Request, interaction: Interaction) -> Visit:
+        return Visit(self._front.cookies.session(request), interaction.asked_at_us, frozenset(interaction.answered))
+
+    async def _check_session(self, request: Request, interaction: Interaction) -> None:
+        session = await self._front.provider.session(self._front.cookies.session(request))
         if session is None or session.id != interaction.session_id:
             raise StaleInteractionError
-        outcome = await self._front.provider.authorizations.answer(
-            interaction.query, cookie=cookie, asked_at_us=interaction.asked_at_us)
-        if isinstance(outcome, LoginNeeded):
-            raise StaleInteractionError
-        return outcome
+
+
+def _is_due(outcome: Outcome, page: Due, interaction: Interaction) -> TypeGuard[Waiting]:
+    """Whether that very page is due, to the session it was sealed for; else the request goes on where it stands."""
+    return (isinstance(outcome, Waiting) and outcome.due is page and outcome.session is not None
+            and outcome.session.id == interaction.session_id)

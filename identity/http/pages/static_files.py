@@ -19,3 +19,7 @@ class StaticRoutes:
     async def mark(self, _: Request) -> Response:
         """Serve the icon."""
         return self._front.pages.static("mark.svg")
+
+    async def form_post(self, _: Request) -> Response:
+        """Serve the script that posts an authorization response without a click."""
+        return self._front.pages.static("form_post.js")
