@@ -76,7 +76,8 @@ class IdentityProvider:
     """
 
     def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeySource,  # noqa: PLR0913 - a composition point
-                 key_rotation_days: int = 90, outbound: Outbound | None = None, client_authorities: Authorities | None = None,
+                 key_rotation_days: int = 90, outbound: Outbound | None = None,
+                 client_authorities: Authorities | None = None,
                  registration: RegistrationPolicy | None = None,
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
                  login_accepted: LoginAccepted | None = None, mail: MailSender | None = None,
