@@ -16,25 +16,26 @@ _HASHES = {"EdDSA": hashlib.sha512, "Ed25519": hashlib.sha512}
 """The hash of the ID token's algorithm where it is not SHA-256 (OIDC Core 3.1.3.6; Ed25519 hashes by SHA-512)."""
 
 
-def id_claims(issuance: Issuance, mint: Mint, access_token: str, client: Client | None = None) -> dict[str, Any]:
+def id_claims(issuance: Issuance, mint: Mint, access_token: str, client: Client) -> dict[str, Any]:
     """Return the claims of an ID token bound to its access token by `at_hash` (OIDC Core 3.1.3.6).
 
     The audience is the client alone, so `azp` is never due. Our own applications see the account's name at once;
     everybody else asks userinfo, or names claims in the parameter `claims`.
     """
-    algorithm = client.settings.id_token_signing_alg if client else "ES256"
-    authenticated_at_us = issuance.authenticated_at_us or issuance.terms.authenticated_at_us or 0
+    terms = issuance.terms
+    authenticated_at_us = issuance.authenticated_at_us or terms.authenticated_at_us
     claims: dict[str, Any] = {
         "iss": mint.issuer, "aud": issuance.client_id, "sub": issuance.subject, "iat": issuance.issued_at_s,
-        "exp": issuance.expires_at_s, "auth_time": authenticated_at_us // 1_000_000,
-        "at_hash": at_hash(access_token, algorithm),
+        "exp": issuance.expires_at_s, "at_hash": at_hash(access_token, client.settings.id_token_signing_alg),
     }
-    claims |= _given({"sid": issuance.session_id, "acr": issuance.terms.acr, "nonce": issuance.nonce})
-    claims["amr"] = list(issuance.terms.amr) or ["pwd"]
-    if "profile" in issuance.scopes and (client is None or client.first_party):
+    claims |= _given({
+        "auth_time": authenticated_at_us and authenticated_at_us // 1_000_000, "sid": issuance.session_id or terms.sid,
+        "acr": terms.acr, "amr": list(terms.amr) or None, "nonce": issuance.nonce,
+    })
+    if "profile" in issuance.scopes and client.first_party:
         claims |= {"name": issuance.name, "preferred_username": issuance.name}
     if issuance.person is not None:
-        claims |= requested_claims(issuance.person, issuance.terms.claims, "id_token")
+        claims |= requested_claims(issuance.person, terms.claims, "id_token")
     return claims
 
 
@@ -61,12 +62,6 @@ def read_hint(id_token: str, mint: Mint) -> Hint | None:
     if not isinstance(client_id, str) or not isinstance(subject, str):
         return None
     return Hint(client_id, subject, session_id if isinstance(session_id, str) else None)
-
-
-def client_of_hint(id_token: str, mint: Mint) -> str | None:
-    """Return the client an ID token was issued to."""
-    hint = read_hint(id_token, mint)
-    return hint.client_id if hint else None
 
 
 def at_hash(access_token: str, algorithm: str = "ES256") -> str:
