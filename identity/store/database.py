@@ -22,6 +22,8 @@ from identity.store.one_time import Codes, RefreshTokens
 from identity.store.pruning import Pruning
 from identity.store.pushed_requests import PushedRequests
 from identity.store.roles import Roles
+from identity.store.scim.groups import ScimGroups
+from identity.store.scim.people import ScimPeople
 from identity.store.seen_proofs import SeenProofs
 from identity.store.sessions import Sessions
 from identity.store.signals.events import SignalEvents
@@ -76,6 +78,16 @@ class Tables:
     def pushed_requests(self) -> PushedRequests:
         """Pushed authorization requests."""
         return PushedRequests(self._executor)
+
+    @property
+    def scim_people(self) -> ScimPeople:
+        """People, as directories see them."""
+        return ScimPeople(self._executor)
+
+    @property
+    def scim_groups(self) -> ScimGroups:
+        """Roles, as directories see them."""
+        return ScimGroups(self._executor)
 
     @property
     def sessions(self) -> Sessions:

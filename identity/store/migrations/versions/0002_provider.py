@@ -15,7 +15,7 @@ PEOPLE = (
     "ALTER TABLE identity.users DROP CONSTRAINT users_status_check",
     """ALTER TABLE identity.users ADD CHECK (status IN ('pending', 'active', 'locked')),
         ADD email text, ADD is_email_verified boolean NOT NULL DEFAULT false,
-        ADD profile jsonb NOT NULL DEFAULT '{}', ADD external_id text,
+        ADD profile jsonb NOT NULL DEFAULT '{}', ADD scim jsonb NOT NULL DEFAULT '{}', ADD external_id text,
         ADD updated_at_us bigint NOT NULL DEFAULT 0, ADD version bigint NOT NULL DEFAULT 1""",
     "CREATE UNIQUE INDEX ON identity.users (email) WHERE is_email_verified",
     "CREATE INDEX ON identity.users (email)",
@@ -39,6 +39,7 @@ PEOPLE = (
         ('auditor', 'Reads the audit ledger'),
         ('data_steward', 'Labels data and decides who may see it'),
         ('admin', 'Administers people, roles and clients'),
+        ('provisioner', 'A directory that keeps people and groups by SCIM'),
         ('service', 'A program that works for the platform')) AS built_in (name, display_name),
         (SELECT (extract(epoch FROM now()) * 1000000)::bigint AS moment) AS clock""",
     """CREATE TABLE identity.devices (

@@ -1,0 +1,1 @@
+"""SCIM's questions to the database."""
