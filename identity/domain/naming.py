@@ -10,7 +10,7 @@ MAX_EMAIL = 254
 _EMAIL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
                     r"@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_OWN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _CLIENT_ID = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
 _ROLE = re.compile(r"[a-z][a-z0-9_]{1,63}", re.ASCII)
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,64}", re.ASCII)
@@ -35,8 +35,8 @@ def shown_name(text: str) -> str:
 def new_account_name(text: str) -> str:
     """Return a name fit for a new account; raise UnprocessableError."""
     name = account_name(text)
-    if not is_account_name(name) or _UUID.fullmatch(name):
-        raise UnprocessableError("name must be 1 to 64 of a-z 0-9 . _ @ + -, start with a letter or digit, be no UUID")
+    if not is_account_name(name) or _OWN_ID.fullmatch(name):
+        raise UnprocessableError("name must be 1 to 64 of a-z 0-9 . _ @ + -, start with a letter or digit, be no UUID of version 7")
     return name
 
 
