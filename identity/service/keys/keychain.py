@@ -105,7 +105,7 @@ class Keychain:
         except ConflictError:  # somebody else has just rotated: the next look finds it
             return
         except RotationNotSealedError as error:
-            _log.error("rotation_not_sealed", why=error.detail)  # noqa: TRY400 - the ledger is down, no bug
+            _log.error("rotation_not_sealed", why=error.detail)
         except GridwardenError as error:
             await self._lose(error)
         else:
@@ -159,7 +159,7 @@ class Keychain:
         try:
             await self._journal.seal(action, user=_SELF, outcome=outcome)
         except UnavailableError as error:
-            _log.error("key_alarm_not_sealed", action=action, why=error.detail)  # noqa: TRY400 - the ledger is down, no bug
+            _log.error("key_alarm_not_sealed", action=action, why=error.detail)
 
 
 _SELF = {"id": "gridwarden", "name": "gridwarden"}
