@@ -39,7 +39,7 @@ def _clean(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever was logged
     if _SECRET_KEY.search(key) and key not in _HARMLESS_KEYS and not isinstance(value, int | bool):
         return REDACTED
     if isinstance(value, str):
-        return _SECRET_VALUE.sub(REDACTED, value)
+        return cleaned(value)
     if isinstance(value, dict):
         return {name: _clean(str(name), inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -47,8 +47,23 @@ def _clean(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever was logged
     return value
 
 
+_level = "debug"
+
+
+def is_saying(level: str) -> bool:
+    """Tell whether lines of this level are written."""
+    return _LEVELS[level] >= _LEVELS[_level]
+
+
+def cleaned(text: str) -> str:
+    """Return a text with everything that looks like a secret taken out."""
+    return _SECRET_VALUE.sub(REDACTED, text)
+
+
 def configure_logs(level: str) -> None:
     """Send our logs and those of the libraries through one redacting JSON renderer."""
+    global _level  # noqa: PLW0603 - logging is the process's, not an object's
+    _level = level
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -3,7 +3,6 @@
 import os
 import secrets
 import time
-import uuid
 
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 
@@ -14,7 +13,8 @@ def uuid7() -> str:
     rand_a = (random_bits >> 62) & 0xFFF
     rand_b = random_bits & ((1 << 62) - 1)
     millis = time.time_ns() // 1_000_000
-    return str(uuid.UUID(int=(millis << 80) | _VERSION_AND_VARIANT | (rand_a << 64) | rand_b))
+    text = f"{(millis << 80) | _VERSION_AND_VARIANT | (rand_a << 64) | rand_b:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def secret() -> str:

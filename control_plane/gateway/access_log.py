@@ -1,29 +1,32 @@
 """One log line a request: no query string, no header, no credential.
 
-It is written for every request, so it does not pass through the general redaction (30 us a line): the path is its only
-field a stranger writes, and only the path is redacted.
+It is written for every request, so it takes the short way: the path is its only field a stranger writes, and only the
+path is redacted; the lines of one turn of the event loop leave in one write.
 """
 
+import asyncio
+import sys
+from datetime import UTC, datetime
+
 import orjson
-import structlog
-from structlog.typing import EventDict, WrappedLogger
 
-from control_plane.logs import redact
+from control_plane import logs
 
-
-def _redact_path(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    event["path"] = redact(logger, method, {"path": event["path"]})["path"]
-    return event
+_waiting: list[bytes] = []
 
 
-def _as_json(value: EventDict, **_options: object) -> str:
-    return orjson.dumps(value).decode()
+def log_request(*, path: str, duration_us: int, **fields: str | int) -> None:
+    """Write the line of a request that has been answered, unless the log level leaves it out."""
+    if not logs.is_saying("info"):
+        return
+    line = {"@timestamp": datetime.now(UTC), "level": "info", "event": "request", "path": logs.cleaned(path),
+            "duration_us": duration_us, **fields}
+    _waiting.append(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+    if len(_waiting) == 1:
+        asyncio.get_running_loop().call_soon(_write)
 
 
-access_log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-    None,  # whatever logger is configured when the first line is written
-    processors=[
-        structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True, key="@timestamp"),
-        _redact_path, structlog.processors.JSONRenderer(_as_json),
-    ],
-)
+def _write() -> None:
+    text = b"".join(_waiting).decode()
+    _waiting.clear()
+    sys.stderr.write(text)

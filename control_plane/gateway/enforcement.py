@@ -20,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from control_plane.gateway import metrics
-from control_plane.gateway.access_log import access_log
+from control_plane.gateway.access_log import log_request
 from control_plane.gateway.body import BodyTooLargeError, CappedBody
 from control_plane.gateway.canonical_path import PathRefusedError, canonical_path, refuse_unusable_query
 from control_plane.gateway.certificates import client_certificate
@@ -207,10 +207,9 @@ def _accounted(scope: Scope, visit: _Visit) -> None:
     seconds = time.perf_counter() - visit.started_s
     status = visit.reply.status or _CLIENT_LEFT
     metrics.seconds_of(visit.action, status).observe(seconds)
-    access_log.info(
-        "request", request_id=visit.request_id, method=scope.get("method", "WEBSOCKET"), path=visit.path,
-        action=visit.action, status=status, subject=visit.subject, source_ip=visit.source_ip,
-        duration_us=int(seconds * 1_000_000),
+    log_request(
+        request_id=visit.request_id, method=scope.get("method", "WEBSOCKET"), path=visit.path, action=visit.action,
+        status=status, subject=visit.subject, source_ip=visit.source_ip, duration_us=int(seconds * 1_000_000),
     )
 
 

@@ -16,7 +16,7 @@ def lines(output: str) -> list[dict[str, Any]]:
 async def test_the_access_log_finds_the_request_by_its_id(capsys: pytest.CaptureFixture[str]) -> None:
     told = await ask(City().gateway(), "GET", "/admin/users", headers={"Authorization": "Bearer viewer"})
 
-    [line] = lines(capsys.readouterr().out)
+    [line] = lines(capsys.readouterr().err)
     assert line["request_id"] == told.headers["x-request-id"]
     assert (line["action"], line["status"], line["subject"], line["path"]) == (
         "users.read", 403, "u-viewer", "/admin/users")
@@ -30,7 +30,7 @@ async def test_neither_query_nor_credential_nor_a_token_in_the_path_is_logged(
     await ask(City().gateway(), "GET", f"/{token}", headers={"Authorization": f"Bearer {token}"})
     await ask(City().gateway(), "GET", "//x", headers={"Authorization": f"Basic {token}"})
 
-    output = capsys.readouterr().out
+    output = capsys.readouterr().err
     assert "s3cr3t" not in output
     assert token not in output
     assert len(lines(output)) == 2
