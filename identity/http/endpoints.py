@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from identity.http.api.administration import AdministrationRoutes
 from identity.http.api.clients import MAX_IMPORT, ClientRoutes
+from identity.http.login_routes import factor_endpoints, login_endpoints
 from identity.http.oauth.protocol import ProtocolRoutes
 from identity.http.oauth.registration import RegistrationRoutes
 from identity.http.oauth.userinfo import userinfo_endpoints
@@ -15,7 +16,6 @@ from identity.http.pages.device import DeviceRoutes
 from identity.http.pages.forms import MAX_FORM
 from identity.http.pages.front import Front
 from identity.http.pages.language_switch import LanguageRoutes
-from identity.http.pages.login import LoginRoutes
 from identity.http.pages.logout import LogoutRoutes
 from identity.http.pages.rendering import Pages
 from identity.http.pages.static_files import StaticRoutes
@@ -69,7 +69,6 @@ def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
 def _pages(front: Front) -> tuple[Endpoint, ...]:
     authorize, logout, static = AuthorizeRoutes(front), LogoutRoutes(front), StaticRoutes(front)
     device = DeviceRoutes(front)
-    login = LoginRoutes(front, authorize)
     return (
         Endpoint("GET", "/oauth2/authorize", "oauth.authorize", authorize.authorize),
         Endpoint("POST", "/oauth2/authorize", "oauth.authorize", authorize.authorize_form, max_body=MAX_FORM),
@@ -79,8 +78,8 @@ def _pages(front: Front) -> tuple[Endpoint, ...]:
         Endpoint("POST", "/consent", "consent.submit", authorize.consent, max_body=MAX_FORM),
         Endpoint("GET", "/device", "oauth.device_page", device.page),
         Endpoint("POST", "/device", "oauth.device_submit", device.submit, max_body=MAX_FORM),
-        Endpoint("GET", "/login", "login.page", login.login_page),
-        Endpoint("POST", "/login", "login.submit", login.login, max_body=MAX_FORM),
+        *login_endpoints(front, authorize),
+        *factor_endpoints(front),
         Endpoint("GET", "/oauth2/logout", "logout.page", logout.logout_page),
         Endpoint("POST", "/oauth2/logout", "logout.page", logout.logout_page, max_body=MAX_FORM),
         Endpoint("GET", "/logout", "logout.page", logout.logout_page),
@@ -88,6 +87,7 @@ def _pages(front: Front) -> tuple[Endpoint, ...]:
         Endpoint("POST", "/language", "login.page", LanguageRoutes(front).switch, max_body=MAX_FORM),
         Endpoint("GET", "/identity/style.css", "login.page", static.style),
         Endpoint("GET", "/identity/mark.svg", "login.page", static.mark),
+        Endpoint("GET", "/identity/passkeys.js", "login.page", static.passkeys),
         Endpoint("GET", "/identity/form_post.js", "login.page", static.form_post),
     )
 

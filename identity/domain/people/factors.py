@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     "totp": ("mfa", "otp"),
@@ -59,7 +60,7 @@ class Device:
     user_id: str
     user_agent: str
     source_ip: str
-    place: Mapping[str, object] | None
+    place: Mapping[str, Any] | None
     created_at_us: int
     seen_at_us: int
 

@@ -1,65 +1,89 @@
-"""The login page."""
+"""The login page: name and password, or a passkey."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from identity.domain.oauth.errors import LoginRefusedError
-from identity.domain.oauth.parameters import read_pairs, unique
-from identity.domain.people.interactions import Interaction, Purpose, StaleInteractionError
-from identity.http.pages.authorize import AuthorizeRoutes
+from identity.domain.people.assurance import meets
+from identity.domain.people.interactions import Purpose, StaleInteractionError
+from identity.http.pages.entrance import Brought, Entrance
 from identity.http.pages.forms import form_fields
-from identity.http.pages.front import Front
-from identity.http.pages.rendering import see_other
 from shared_kernel.context import context_of
+
+MAX_HINT = 64
 
 
 class LoginRoutes:
     """Handlers of the login page; afterwards the authorization request goes on."""
 
-    def __init__(self, front: Front, authorize: AuthorizeRoutes) -> None:
-        self._front = front
-        self._authorize = authorize
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+        self._front = entrance.front
+        self._door = entrance.front.provider.door
 
     async def login_page(self, request: Request) -> Response:
-        """Show the login form, or who is logged in."""
+        """Show the login form, or who is logged in; a session that is only too weak goes on to its further factor."""
         text = request.query_params.get("interaction")
         session = await self._front.provider.session(self._front.cookies.session(request))
         if text is None and session is not None:
             return self._front.pages.render(request, "signed_in.html", name=session.user_name)
-        browser = self._front.cookies.browser_or_new(request)
         if text is None:
-            text = self._front.provider.seal(Purpose.LOGIN, "", browser=browser)
+            return self._fresh_form(request)
         try:
-            interaction = self._front.provider.unseal(text, Purpose.LOGIN, browser=browser)
+            brought = self._entrance.brought(request, text)
         except StaleInteractionError:
             return self._front.stale(request)
-        return self._login_form(request, text, interaction, browser)
+        wishes = brought.interaction.wishes
+        if session is not None and wishes.is_step_up and not meets(session.acr, wishes.acr_values):
+            due = await self._door.opening.in_session(session, context_of(request.scope))
+            if due is not None:
+                return self._entrance.to_step(brought, due)
+        return self.form(request, brought)
 
     async def login(self, request: Request) -> Response:
         """Take name and password; go on with what the person came for (303)."""
-        fields, browser = await form_fields(request), self._front.cookies.browser(request)
-        text = fields.get("interaction", "")
+        fields = await form_fields(request)
         try:
-            interaction = self._front.provider.unseal(text, Purpose.LOGIN, browser=browser)
-            cookie, _ = await self._front.provider.login(
-                fields.get("name", ""), fields.get("password", ""), previous=self._front.cookies.session(request),
-                context=context_of(request.scope))
+            brought = self._entrance.brought(request, fields.get("interaction", ""))
         except StaleInteractionError:
             return self._front.stale(request)
+        name = fields.get("name", "")
+        try:
+            outcome = await self._front.provider.login(
+                name, fields.get("password", ""), visit=self._entrance.visit(request),
+                wanted=brought.interaction.wishes.acr_values, context=context_of(request.scope))
         except LoginRefusedError:
-            return self._login_form(request, text, interaction, browser, failure="login.refused")
-        if interaction.query:
-            response = await self._authorize.resume(request, interaction.query, cookie.text, interaction.asked_at_us)
-        else:
-            response = see_other(f"{self._front.base}/login")
-        self._front.cookies.set_session(response, cookie.text)
+            return self.form(request, brought, failure="login.refused")
+        return await self._entrance.go_on(request, brought, outcome)
+
+    async def passkey(self, request: Request) -> Response:
+        """Take a passkey instead of name and password (303)."""
+        fields = await form_fields(request)
+        try:
+            brought = self._entrance.brought(request, fields.get("interaction", ""))
+        except StaleInteractionError:
+            return self._front.stale(request)
+        try:
+            outcome = await self._door.passkey_login.login(
+                fields.get("credential", ""), browser=brought.browser, visit=self._entrance.visit(request),
+                context=context_of(request.scope))
+        except LoginRefusedError:
+            return self.form(request, brought, failure="login.refused")
+        return await self._entrance.go_on(request, brought, outcome)
+
+    def form(self, request: Request, brought: Brought, *, failure: str | None = None) -> Response:
+        """Return the page with the form; a failure does not say whose fault it was."""
+        wishes = brought.interaction.wishes
+        response = self._front.pages.render(
+            request, "login.html", status=403 if failure else 200, form_target=wishes.form_target,
+            ui_locales=wishes.ui_locales, with_script=True, interaction=brought.text, failure=failure,
+            hint=(wishes.login_hint or "")[:MAX_HINT],
+            passkey_options=self._door.passkey_login.options(browser=brought.browser))
+        self._front.cookies.set_browser(response, brought.browser)
         return response
 
-    def _login_form(self, request: Request, text: str, interaction: Interaction, browser: str, *,
-                    failure: str | None = None) -> Response:
-        asked = unique(read_pairs(interaction.query))[0] if interaction.query else {}
-        response = self._front.pages.render(
-            request, "login.html", status=403 if failure else 200, form_target=asked.get("redirect_uri"),
-            ui_locales=asked.get("ui_locales"), interaction=text, failure=failure)
-        self._front.cookies.set_browser(response, browser)
-        return response
+    def _fresh_form(self, request: Request) -> Response:
+        browser = self._front.cookies.browser_or_new(request)
+        text = self._front.provider.seal(Purpose.LOGIN, "", browser=browser)
+        interaction = self._front.provider.unseal(text, Purpose.LOGIN, browser=browser)
+        return self.form(request, Brought(text, interaction, browser))

@@ -23,3 +23,7 @@ class StaticRoutes:
     async def form_post(self, _: Request) -> Response:
         """Serve the script that posts an authorization response without a click."""
         return self._front.pages.static("form_post.js")
+
+    async def passkeys(self, _: Request) -> Response:
+        """Serve the script that asks the browser for passkeys."""
+        return self._front.pages.static("passkeys.js")

@@ -84,4 +84,4 @@ class Arrivals:
 
 
 def _place(device: Device) -> Place | None:
-    return Place(**device.place) if device.place else None  # type: ignore[arg-type] - our own document
+    return Place(**device.place) if device.place else None

@@ -1,0 +1,110 @@
+"""The page between the password and the session: a code, a passkey, or a mailed code."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from identity.domain.people.assurance import ACR_VALUES, PHISHING_RESISTANT
+from identity.domain.people.interactions import StaleInteractionError
+from identity.http.pages.entrance import Brought, Entrance
+from identity.http.pages.forms import form_fields
+from identity.http.pages.login import LoginRoutes
+from identity.http.pages.rendering import see_other
+from identity.service.people.outcomes import SignedIn
+from identity.service.people.second_factor import StepEndedError, StepRefusedError, Waiting
+from shared_kernel.context import context_of
+
+Fields = Mapping[str, str]
+Take = Callable[[Fields, Waiting, Brought], Awaitable[SignedIn]]
+
+
+class SecondFactorRoutes:
+    """Handlers of the second factor; the step's cookie says whose it is, and is good for nothing else."""
+
+    def __init__(self, entrance: Entrance, login: LoginRoutes) -> None:
+        self._entrance = entrance
+        self._front = entrance.front
+        self._steps = entrance.front.provider.door.steps
+        self._login = login
+
+    async def page(self, request: Request) -> Response:
+        """Ask for the second factor."""
+        try:
+            brought = self._entrance.brought(request, request.query_params.get("interaction", ""))
+            waiting = await self._waiting(request)
+        except StaleInteractionError:
+            return self._front.stale(request)
+        except StepEndedError:
+            return self._ended(request, brought)
+        return self._form(request, brought, waiting)
+
+    async def code(self, request: Request) -> Response:
+        """Take a code of any kind (303)."""
+
+        async def take(fields: Fields, waiting: Waiting, _: Brought) -> SignedIn:
+            return await self._steps.take_code(waiting, fields.get("code", ""), visit=self._entrance.visit(request),
+                                               context=context_of(request.scope))
+
+        return await self._taken(request, take)
+
+    async def passkey(self, request: Request) -> Response:
+        """Take a passkey (303)."""
+
+        async def take(fields: Fields, waiting: Waiting, brought: Brought) -> SignedIn:
+            return await self._steps.take_passkey(
+                waiting, fields.get("credential", ""), browser=brought.browser, visit=self._entrance.visit(request),
+                context=context_of(request.scope))
+
+        return await self._taken(request, take)
+
+    async def mail(self, request: Request) -> Response:
+        """Mail a code and show the form again (303)."""
+        fields = await form_fields(request)
+        try:
+            brought = self._entrance.brought(request, fields.get("interaction", ""))
+            await self._steps.mail_code(await self._waiting(request))
+        except StaleInteractionError:
+            return self._front.stale(request)
+        except StepEndedError:
+            return self._ended(request, brought)
+        return see_other(f"{self._front.base}/login/factor?interaction={brought.text}")
+
+    async def _taken(self, request: Request, take: Take) -> Response:
+        fields = await form_fields(request)
+        try:
+            brought = self._entrance.brought(request, fields.get("interaction", ""))
+        except StaleInteractionError:
+            return self._front.stale(request)
+        try:
+            waiting = await self._waiting(request)
+            outcome = await take(fields, waiting, brought)
+        except StepRefusedError:
+            return self._form(request, brought, waiting, failure="login.factor_refused")
+        except StepEndedError:
+            return self._ended(request, brought)
+        return await self._entrance.go_on(request, brought, outcome)
+
+    async def _waiting(self, request: Request) -> Waiting:
+        return await self._steps.waiting(self._front.cookies.step(request), visit=self._entrance.visit(request),
+                                         context=context_of(request.scope))
+
+    def _form(self, request: Request, brought: Brought, waiting: Waiting, *, failure: str | None = None) -> Response:
+        wishes = brought.interaction.wishes
+        methods = _offered(waiting.methods, wishes.acr_values)
+        return self._front.pages.render(
+            request, "second_factor.html", status=403 if failure else 200, form_target=wishes.form_target,
+            ui_locales=wishes.ui_locales, with_script="passkey" in methods, interaction=brought.text,
+            failure=failure, methods=methods, name=waiting.user.name, is_mailed=waiting.step.mail_code_hash is not None,
+            passkey_options=self._steps.passkey_options(waiting, browser=brought.browser))
+
+    def _ended(self, request: Request, brought: Brought) -> Response:
+        response = self._login.form(request, brought, failure="login.step_ended")
+        self._front.cookies.clear_step(response)
+        return response
+
+
+def _offered(methods: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the methods that reach what is wanted, where any does."""
+    known = {value for value in wanted if value in ACR_VALUES}
+    return ("passkey",) if known == {PHISHING_RESISTANT} and "passkey" in methods else methods
