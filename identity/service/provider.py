@@ -207,6 +207,10 @@ class IdentityProvider:
         body = await self._introspection.answer(client, parameters)
         return (await self._introspection.signed(client, body)).encode() if as_jwt else body
 
+    async def push(self, pairs: Pairs, context: RequestContext) -> dict[str, Any]:
+        """Take a pushed authorization request (RFC 9126)."""
+        return await self._sealing_refusal(self._pushed.push(pairs, context), pairs, context)
+
     async def revoke(self, pairs: Pairs, context: RequestContext) -> None:
         """Carry out a revocation request (RFC 7009)."""
         await self._sealing_refusal(self._revoke(pairs, context), pairs, context)
