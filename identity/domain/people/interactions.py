@@ -30,6 +30,10 @@ class Purpose(StrEnum):
     LOGOUT = "logout"
     DEVICE = "device"
     FACTORS = "factors"
+    REGISTER = "register"
+    LINK = "link"
+    ACCOUNT = "account"
+    PEOPLE = "people"
 
 
 @dataclass(frozen=True, slots=True)
