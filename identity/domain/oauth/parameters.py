@@ -1,5 +1,6 @@
 """Request parameters of the OAuth endpoints: each at most once, empty means absent (RFC 6749 sections 3.1, 3.2)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
@@ -7,6 +8,7 @@ from shared_kernel.errors import InvalidInputError
 
 MAX_QUERY = 4_096
 MAX_FIELDS = 40
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -23,7 +25,7 @@ def unique(pairs: Pairs) -> tuple[dict[str, str], frozenset[str]]:
 
 
 def _is_text(value: str) -> bool:
-    return all(char >= " " and char != "\x7f" for char in value)
+    return _CONTROL.search(value) is None
 
 
 def scope_of(parameters: Mapping[str, str]) -> frozenset[str] | None:

@@ -1,9 +1,11 @@
 """Which grants are alive, remembered for at most two seconds and not at all once this process revoked something."""
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from identity.domain.records import GrantState
+from identity.service.coalescing import Coalescing
 from identity.store.database import Database, Tables
 
 TTL_US = 2_000_000
@@ -22,6 +24,8 @@ class GrantStates:
         self._database = database
         self._known: OrderedDict[str, tuple[int, GrantState]] = OrderedDict()
         self._exchanged: set[str] = set()
+        self._loading: Coalescing[str, GrantState] = Coalescing(self._ask)
+        self._now_us = 0
         self._revocations = 0
         self.epoch = 0
 
@@ -31,13 +35,24 @@ class GrantStates:
         if known is not None and 0 <= now_us - known[0] < TTL_US:
             return known[1]
         before = self._revocations
-        async with self._database.read() as tables:
-            state = await live_state(tables, grant_id, now_us)
+        state = await self._load(grant_id, now_us)
         if known is not None and known[1] == state:
             state = known[1]
         if state is not None and before == self._revocations:
             self._remember(grant_id, now_us, state)
         return state
+
+    async def _load(self, grant_id: str, now_us: int) -> GrantState | None:
+        self._now_us = max(self._now_us, now_us)
+        state = await self._loading.of(grant_id)
+        if state is None or state.parent_id is None:
+            return state
+        async with self._database.read() as tables:
+            return await live_state(tables, grant_id, now_us)
+
+    async def _ask(self, grant_ids: Sequence[str]) -> Mapping[str, GrantState]:
+        async with self._database.read() as tables:
+            return await tables.grants.states(grant_ids, self._now_us)
 
     def forget(self) -> None:
         """Drop everything, and whatever a running query is about to bring: it may predate the revocation."""

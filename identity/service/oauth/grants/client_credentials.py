@@ -2,13 +2,17 @@
 
 1 the scope is among the client's, and about no person; 2 each resource is one it may ask for (RFC 8707 section 2);
 3 each authorization detail is of a type it is registered for (RFC 9396 section 5).
-The event is sealed first, then the one INSERT makes the grant; should that fail, the token never leaves and is dead.
+The event is sealed first, then one INSERT makes the grants of all who wait; should it fail, no token leaves, and none
+is good for anything.
 """
 
+from collections.abc import Mapping, Sequence
+
 from identity.domain.oauth.authorization_details import read as read_details
-from identity.domain.oauth.errors import OAuthError
+from identity.domain.oauth.errors import InvalidClientError, OAuthError
 from identity.domain.oauth.resource_indicators import chosen
 from identity.domain.records import Client, Grant, GrantState, GrantTerms
+from identity.service.coalescing import Coalescing
 from identity.service.foundation import SECOND_US, Foundation
 from identity.service.oauth.grants.token_request import TokenRequest
 from identity.service.oauth.issuing import Answer, Bestowal, Issuing
@@ -24,6 +28,8 @@ class ClientCredentialsGrant:
     def __init__(self, foundation: Foundation, issuing: Issuing) -> None:
         self._foundation = foundation
         self._issuing = issuing
+        self._new: dict[str, Grant] = {}
+        self._adding: Coalescing[str, bool] = Coalescing(self._add_all)
 
     async def answer(self, request: TokenRequest) -> Answer:
         """Return a token for the client itself; never a refresh token (RFC 6749 section 4.4.3)."""
@@ -33,9 +39,23 @@ class ClientCredentialsGrant:
         answer = await self._issuing.access_only(
             Bestowal(client, _state(grant, client), grant.scopes, grant.terms, until_us, "client_credentials"),
             request.context)
-        async with self._foundation.database.read() as tables:
-            await tables.grants.add(grant)
+        await self._add(grant)
         return answer
+
+    async def _add(self, grant: Grant) -> None:
+        self._new[grant.id] = grant
+        try:
+            if not await self._adding.of(grant.id):
+                raise InvalidClientError(grant.client_id)
+        finally:
+            self._new.pop(grant.id, None)
+
+    async def _add_all(self, grant_ids: Sequence[str]) -> Mapping[str, bool]:
+        grants = [grant for grant_id in grant_ids if (grant := self._new.get(grant_id))]
+        if not grants:
+            return {}
+        async with self._foundation.database.read() as tables:
+            return dict.fromkeys(await tables.grants.add_all(grants), True)
 
     def _scopes(self, request: TokenRequest) -> frozenset[str]:
         asked, allowed = request.scopes, request.client.scopes - PERSONAL_SCOPES
