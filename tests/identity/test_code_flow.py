@@ -121,10 +121,10 @@ async def test_a_wrong_verifier_is_refused_and_does_not_consume_the_code(world: 
 
 
 async def test_a_missing_verifier_is_refused(world: World) -> None:
-    """RFC 7636 section 4.5."""
+    """RFC 7636 section 4.6: nothing is no verifier that fits (fapi2-...-ensure-pkce-code-verifier-required)."""
     answer = await world.redeem(await world.code(), code_verifier="")
 
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
 @pytest.mark.parametrize("redirect_uri", ["", CALLBACK + "/", "https://evil.test/callback"])

@@ -9,7 +9,6 @@ challenge, and is there exactly when a challenge is (RFC 7636 4.6, RFC 9700 2.1.
 from dataclasses import replace
 
 from identity.domain.oauth import pkce
-from identity.domain.oauth.errors import OAuthError
 from identity.domain.oauth.token_requests import narrowed, narrowed_details
 from identity.domain.opaque import Kind
 from identity.domain.records import GrantState, StoredCode
@@ -85,7 +84,7 @@ def _check_verifier(challenge: str | None, verifier: str | None) -> None:
     if challenge is None:
         return
     if verifier is None:
-        raise OAuthError("invalid_request", "the parameter code_verifier is missing (RFC 7636 4.5)")
+        refuse_grant("the parameter code_verifier is missing (RFC 7636 4.6)")
     if not pkce.is_verifier(verifier):
         refuse_grant("code_verifier is not 43 to 128 unreserved characters (RFC 7636 4.1)")
     if not pkce.proves(verifier, challenge):
