@@ -19,6 +19,7 @@ from identity.http.pages.language_switch import LanguageRoutes
 from identity.http.pages.logout import LogoutRoutes
 from identity.http.pages.rendering import Pages
 from identity.http.pages.static_files import StaticRoutes
+from identity.http.scim.routes import scim_endpoints
 from identity.http.signals.routes import signal_endpoints
 from identity.service import IdentityProvider
 from shared_kernel.endpoint import Endpoint
@@ -36,6 +37,7 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
                        *_registration(RegistrationRoutes(provider)), *_pages(front))),
         *_administration(AdministrationRoutes(provider)),
         *_clients(ClientRoutes(provider)),
+        *scim_endpoints(provider),
     )
 
 

@@ -47,6 +47,8 @@ from identity.service.people.new_passwords import NewPasswords
 from identity.service.people.notices import Notices
 from identity.service.people.outcomes import LoginOutcome, Visit
 from identity.service.people.passwords import Passwords
+from identity.service.scim.groups import GroupDirectory
+from identity.service.scim.people import PeopleDirectory
 from identity.service.signals.transmitter import Transmitter
 from identity.store.database import Database
 from identity.store.pruning import DOOMED
@@ -107,6 +109,8 @@ class IdentityProvider:
         registrar = Registrar(self._foundation, registration or RegistrationPolicy())
         self.registration = RegistrationDesk(self._foundation, registrar)
         self.client_administration = ClientAdministration(self._foundation, registrar)
+        self.people_directory = PeopleDirectory(self._foundation, self.new_passwords)
+        self.group_directory = GroupDirectory(self._foundation)
         self.door = Door(self._foundation, self._passwords, Notices(self.mailing, can_mail=mail is not None),
                          form_key=self._form_key, places=places or Places(), risk=login_risk, accepted=login_accepted)
         self.login_desk = self.door.login

@@ -1,0 +1,1 @@
+"""The desks of SCIM: people, groups, and many operations at once."""
