@@ -89,7 +89,7 @@ class Authenticator:
 def _principal(access: AccessToken, state: GrantState) -> Principal:
     is_person = state.user_id is not None
     return Principal(
-        subject=state.user_id or state.client_id, name=state.user_name or state.client_id,
+        subject=state.subject, name=state.user_name or state.subject,
         kind=PrincipalKind.PERSON if is_person else PrincipalKind.SERVICE, roles=state.roles_for(access.scopes),
         scopes=access.scopes, client_id=state.client_id, grant_id=state.grant_id, session_id=state.session_id,
         token_id=access.token_id, authenticated_at_us=state.authenticated_at_us,
