@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import json
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -190,11 +190,7 @@ class Certificate:
     @property
     def jwk(self) -> Json:
         """The public key with the certificate, as a client registers it for self_signed_tls_client_auth."""
-        return {**ClientKey(self.key).jwk, "alg": None, "x5c": [_standard(self.der)], "x5t#S256": self.thumbprint}
-
-
-def _standard(der: bytes) -> str:
-    return b64(der).replace("-", "+").replace("_", "/") + "=" * (-len(b64(der)) % 4)
+        return {**ClientKey(self.key).bare, "x5c": [b64encode(self.der).decode()], "x5t#S256": self.thumbprint}
 
 
 def self_signed(subject: str = "CN=self", *, at: Clock | None = None, **parts: Any) -> Certificate:
@@ -222,6 +218,12 @@ class Authority:
     def below(self, subject: str = "CN=Grid Test Intermediate", *, at: Clock | None = None) -> "Authority":
         """Make an authority below this one."""
         return Authority(self.issue(subject, at=at, is_ca=True))
+
+
+@cache
+def client_ca(clock: Clock) -> Authority:
+    """Return the authority that the providers of the tests trust, one for each clock."""
+    return Authority.new(at=clock)
 
 
 def _certificate(  # noqa: PLR0913 - the parts of a certificate

@@ -10,10 +10,13 @@ import pytest
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import APP
 from identity.adapters.key_files import KeyFiles
+from identity.domain.oauth.client_certificates import Authorities
 from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.conftest import DatabaseMaker
 from tests.frozen_clock import FrozenClock
+from tests.identity.client_desk import ClientDesk
+from tests.identity.client_kit import client_ca
 from tests.identity.world import ISSUER, ListRecorder, World
 
 
@@ -34,4 +37,14 @@ async def world(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> A
     found = World(provider, recorder, clock, app_pool)
     await found.people()
     yield found
+    provider.close()
+
+
+@pytest.fixture
+async def desk(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[ClientDesk]:
+    """A provider asked by protocol clients; the authority `client_ca` vouches for their certificates."""
+    provider = IdentityProvider(
+        Database(app_pool), ListRecorder(), clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
+        client_authorities=Authorities([client_ca(clock).own.x509]))
+    yield ClientDesk(provider, clock)
     provider.close()

@@ -73,7 +73,8 @@ class Gateway:
                              for method, path in self.own_credentials)
                 principal = ANONYMOUS if is_own else await self.provider.authenticate(credentials)
             except UnauthenticatedError as error:
-                await JSONResponse({"detail": error.detail}, 401)(scope, receive, send)
+                refusal = JSONResponse({"detail": error.detail}, 401, getattr(error, "headers", None))
+                await refusal(scope, receive, send)
                 return
             address = request.headers.get("x-test-address", self.context.source_ip)
             put_context(scope, replace(

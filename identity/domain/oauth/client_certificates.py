@@ -30,7 +30,7 @@ _OTHER_TYPES = {
 }
 _TYPES = {name.lower(): name for name in ("CN", "L", "ST", "O", "OU", "C", "STREET", "DC", "UID", *_OTHER_TYPES)}
 """Attribute types are written in any case (RFC 4512 section 2.5); the parser takes one."""
-_TYPE = re.compile(r"(^|(?<!\\)[,+])\s*([A-Za-z][A-Za-z0-9-]*)\s*=\s*")
+_TYPE = re.compile(r"(^|(?<!\\)\s*[,+])\s*([A-Za-z][A-Za-z0-9-]*)\s*=\s*")
 
 Rdn = frozenset[tuple[str, str]]
 
@@ -139,7 +139,7 @@ def _has_subject(certificate: x509.Certificate, text: str) -> bool:
 
 def _typed(start: re.Match[str]) -> str:
     """Return the start of an attribute as the parser knows it: no spaces, the type in its usual case."""
-    return f"{start[1]}{_TYPES.get(start[2].lower(), start[2])}="
+    return f"{start[1].strip()}{_TYPES.get(start[2].lower(), start[2])}="
 
 
 def _prepared(name: x509.Name) -> list[Rdn]:
