@@ -25,9 +25,15 @@ class Ceremony(StrEnum):
     SECOND_FACTOR = "second-factor"
 
 
-def new_challenge(ceremony: Ceremony, *, key: bytes, browser: str, user_id: str, now_s: int) -> bytes:
-    """Return a challenge for a ceremony in a browser; `user_id` is empty while nobody has said who they are."""
-    head = secrets.token_bytes(_NONCE) + now_s.to_bytes(_TIME)
+def new_challenge(ceremony: Ceremony, *, key: bytes, browser: str, user_id: str, now_s: int,  # noqa: PLR0913 - what it is bound to
+                  form: str | None = None) -> bytes:
+    """Return a challenge for a ceremony in a browser; `user_id` is empty while nobody has said who they are.
+
+    With `form`, the seal of the page it stands on, which nobody can guess, the page is the same however often it is
+    shown: a refused login looks like any other, byte for byte.
+    """
+    nonce = hmac.digest(key, form.encode(), hashlib.sha256)[:_NONCE] if form else secrets.token_bytes(_NONCE)
+    head = nonce + now_s.to_bytes(_TIME)
     return head + _mac(head, ceremony, key=key, browser=browser, user_id=user_id)
 
 

@@ -78,7 +78,8 @@ class LoginRoutes:
             request, "login.html", status=403 if failure else 200, form_target=wishes.form_target,
             ui_locales=wishes.ui_locales, with_script=True, interaction=brought.text, failure=failure,
             hint=(wishes.login_hint or "")[:MAX_HINT],
-            passkey_options=self._door.passkey_login.options(browser=brought.browser))
+            passkey_options=self._door.passkey_login.options(
+                browser=brought.browser, form=brought.text, asked_at_us=brought.interaction.asked_at_us))
         self._front.cookies.set_browser(response, brought.browser)
         return response
 

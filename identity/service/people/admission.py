@@ -126,9 +126,9 @@ class Admission:
 
     async def _tell(self, tables: Tables, entry: Entry, context: RequestContext, now_us: int) -> None:
         arrival = entry.arrival
-        place = arrival.place.name if arrival.place else ""
+        where = {"place": arrival.place.name} if arrival.place else {}
         for applies, what in ((arrival.is_new_device, "new_device"),
                               (arrival.is_impossible(now_us), "impossible_travel")):
             if applies:
                 await self._foundation.journal.seal(what, context=context, user=described(entry.user))
-                await self._notices.tell(tables, entry.user, what, **about(context, now_us, place=place))
+                await self._notices.tell(tables, entry.user, what, **about(context, now_us, **where))

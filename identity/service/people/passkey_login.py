@@ -22,9 +22,9 @@ class PasskeyLoginDesk:
         self._arrivals = arrivals
         self._admission = admission
 
-    def options(self, *, browser: str) -> str:
+    def options(self, *, browser: str, form: str, asked_at_us: int) -> str:
         """Return what the browser's passkeys are asked: the same for everybody, so it tells about nobody."""
-        return self._passkeys.sign_in_options(browser=browser, now_us=self._foundation.now_us())
+        return self._passkeys.sign_in_options(browser=browser, form=form, asked_at_us=asked_at_us)
 
     async def login(self, answer: str, *, browser: str, visit: Visit, context: RequestContext) -> SignedIn:
         """Return a session; raise LoginRefusedError, one sentence for every cause."""

@@ -82,10 +82,10 @@ class Passkeys:
                 user_verification=UserVerificationRequirement.PREFERRED),
             exclude_credentials=_descriptors(existing)))
 
-    def sign_in_options(self, *, browser: str, now_us: int) -> str:
-        """Return what navigator.credentials.get() is asked on the login page: the same for everybody."""
+    def sign_in_options(self, *, browser: str, form: str, asked_at_us: int) -> str:
+        """Return what navigator.credentials.get() is asked on a login page: the same for everybody."""
         return options_to_json(generate_authentication_options(
-            rp_id=self._rp_id, challenge=self._challenge(Ceremony.SIGN_IN, browser, "", now_us),
+            rp_id=self._rp_id, challenge=self._challenge(Ceremony.SIGN_IN, browser, "", asked_at_us, form),
             timeout=_TIMEOUT_MS, user_verification=UserVerificationRequirement.REQUIRED))
 
     def second_factor_options(self, user_id: str, passkeys: tuple[Passkey, ...], *, browser: str,
@@ -137,8 +137,10 @@ class Passkeys:
                                          is_backed_up=found.credential_backed_up, now_us=now_us)
         return Shown(passkey, found.user_verified)
 
-    def _challenge(self, ceremony: Ceremony, browser: str, user_id: str, now_us: int) -> bytes:
-        return new_challenge(ceremony, key=self._key, browser=browser, user_id=user_id, now_s=now_us // SECOND_US)
+    def _challenge(self, ceremony: Ceremony, browser: str, user_id: str, now_us: int,
+                   form: str | None = None) -> bytes:
+        return new_challenge(ceremony, key=self._key, browser=browser, user_id=user_id, now_s=now_us // SECOND_US,
+                             form=form)
 
     def _checked(self, answer: str, ceremony: Ceremony, browser: str, user_id: str,
                  now_us: int) -> tuple[dict[str, Any], bytes]:
