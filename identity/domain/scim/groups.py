@@ -16,10 +16,10 @@ _MAX_ROLE = 48
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A role with its members (id, name), in the order of their ids."""
+    """A role with the ids of its members, in their order."""
 
     role: RoleRecord
-    members: tuple[tuple[str, str], ...] = ()
+    members: tuple[str, ...] = ()
 
     @property
     def display_name(self) -> str:
@@ -29,7 +29,7 @@ class Group:
     @property
     def etag(self) -> str:
         """What changes with every change of the document, also of its members."""
-        known = ",".join(member for member, _ in self.members)
+        known = f"{self.display_name} {self.members}"
         return f'W/"{self.role.version}.{zlib.crc32(known.encode()):08x}"'
 
 
@@ -44,8 +44,8 @@ def shown(group: Group, base: str) -> dict[str, Any]:
     if role.external_id is not None:
         found["externalId"] = role.external_id
     if group.members:
-        found["members"] = [{"value": member, "$ref": f"{base}/Users/{member}", "type": "User", "display": name}
-                            for member, name in group.members]
+        found["members"] = [{"value": member, "$ref": f"{base}/Users/{member}", "type": "User"}
+                            for member in group.members]
     return found
 
 

@@ -135,8 +135,7 @@ GROUP_SCHEMA = Schema(GROUP, "Group", "A role, and the people who have it", (
     Attribute("members", "complex", "The people who have the role", is_multi=True, parts=(
         Attribute("value", mutability="immutable", is_case_exact=True),
         Attribute("$ref", "reference", mutability="immutable", references=("User",)),
-        Attribute("type", mutability="immutable", canonical=("User",)),
-        Attribute("display", mutability="readOnly"))),
+        Attribute("type", mutability="immutable", canonical=("User",)))),
 ))
 
 COMMON = (

@@ -164,8 +164,8 @@ class ServiceRoutes:
         on: dict[str, Any] = {"supported": True}
         return scim_response({
             "schemas": [SERVICE_PROVIDER_CONFIG], "patch": on, "changePassword": on, "sort": on, "etag": on,
-            "bulk": {**on, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": MAX_PAYLOAD},
-            "filter": {**on, "maxResults": MAX_RESULTS},
+            "bulk": {"supported": True, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": MAX_PAYLOAD},
+            "filter": {"supported": True, "maxResults": MAX_RESULTS},
             "authenticationSchemes": [{
                 "type": "oauthbearertoken", "name": "OAuth access token", "primary": True,
                 "description": "An access token of a person or client with the role admin or provisioner",

@@ -90,8 +90,10 @@ class ClientAdministration:
                             context: RequestContext | None = None) -> Issued:
         """Give a client a new secret; the old one is dead at once."""
         async with self._foundation.database.begin() as tables:
-            return await self._registrar.rotate_secret(
+            issued = await self._registrar.rotate_secret(
                 tables, await _found(tables, client_id), By(by, TRUSTED, context))
+        self._registrar.forget()
+        return issued
 
     async def bring(self, documents: Sequence[Document], *, by: str | Principal, is_trial: bool = False,
                     context: RequestContext | None = None) -> list[Change]:

@@ -79,8 +79,10 @@ class RegistrationDesk:
         pkce = self._registrar.policy.requires_pkce
         if authorization is None and self._registrar.policy.is_open:
             return By("registration:open", Limits(requires_pkce=pkce), context)
-        found = token and await tables.initial_access_tokens.claim(token.id, token.sha256, self._foundation.now_us())
-        if token is None or found is None:
+        if token is None:
+            raise RegistrationTokenError
+        found = await tables.initial_access_tokens.claim(token.id, token.sha256, self._foundation.now_us())
+        if found is None:
             raise RegistrationTokenError
         return By(f"registration:{token.id}", _limits(found, requires_pkce=pkce), context)
 

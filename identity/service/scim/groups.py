@@ -99,7 +99,7 @@ class GroupDirectory:
 
     async def _move(self, tables: Tables, group: Group, wanted: frozenset[str], asker: Asker) -> bool:
         """Give and take the role until exactly these people have it; answer whether anything changed."""
-        held = {member for member, _ in group.members}
+        held = frozenset(group.members)
         coming, going = wanted - held, held - wanted
         if not coming and not going:
             return False
@@ -142,7 +142,7 @@ def _current(group: Group) -> Document:
     if group.role.external_id is not None:
         found["externalId"] = group.role.external_id
     if group.members:
-        found["members"] = [{"value": member, "type": "User"} for member, _ in group.members]
+        found["members"] = [{"value": member, "type": "User"} for member in group.members]
     return found
 
 

@@ -58,7 +58,7 @@ _GROUP_NAME = "CASE WHEN r.is_built_in THEN r.name ELSE r.display_name END"
 _GROUPS = ("(SELECT coalesce(jsonb_agg(jsonb_build_object('value', r.id, 'type', 'direct', "  # noqa: S608 - constants
            f"'display', {_GROUP_NAME})), '[]') FROM identity.roles r WHERE r.name = ANY(u.roles))")
 _ROLES = "(SELECT coalesce(jsonb_agg(jsonb_build_object('value', role)), '[]') FROM unnest(u.roles) AS role)"
-_MEMBERS = ("(SELECT coalesce(jsonb_agg(jsonb_build_object('value', u.id, 'display', u.name, 'type', 'User')), '[]') "
+_MEMBERS = ("(SELECT coalesce(jsonb_agg(jsonb_build_object('value', u.id, 'type', 'User')), '[]') "
             "FROM identity.users u WHERE u.roles @> ARRAY[r.name])")
 
 
@@ -107,8 +107,7 @@ GROUPS: Mapping[str, Place] = {
     "externalid": Column("r.external_id", "exact"),
     "displayname": Column(f"({_GROUP_NAME})"),
     "meta": _at("r", _META),
-    "members": Values(_MEMBERS, {"value": ("value", "exact"), "display": ("display", "text"),
-                                 "type": ("type", "text")}),
+    "members": Values(_MEMBERS, {"value": ("value", "exact"), "type": ("type", "text")}),
 }
 
 PLACES_OF_PEOPLE: Mapping[str, Mapping[str, Place]] = {USER.lower(): PEOPLE, ENTERPRISE.lower(): _ENTERPRISE}

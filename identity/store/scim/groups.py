@@ -7,13 +7,11 @@ import asyncpg
 from identity.domain.people.roles import RoleRecord
 from identity.domain.scim.filters import AttributePath, Filter
 from identity.domain.scim.groups import Group
-from identity.store.documents import from_json
 from identity.store.scim.columns import PLACES_OF_GROUPS
 from identity.store.scim.conditions import Conditions
 
 _COLUMNS = ("r.id, r.name, r.display_name, r.created_at_us, r.updated_at_us, r.external_id, r.is_built_in, r.version, "
-            "(SELECT coalesce(json_agg(json_build_array(u.id, u.name) ORDER BY u.id), '[]') "
-            "FROM identity.users u WHERE u.roles @> ARRAY[r.name]) AS members")
+            "ARRAY(SELECT u.id FROM identity.users u WHERE u.roles @> ARRAY[r.name] ORDER BY u.id) AS members")
 
 
 class ScimGroups:
@@ -79,4 +77,4 @@ def _group(row: asyncpg.Record | None) -> Group | None:
         return None
     role = RoleRecord(row["id"], row["name"], row["display_name"], row["created_at_us"], row["updated_at_us"],
                       row["external_id"], row["is_built_in"], row["version"])
-    return Group(role, tuple((user_id, name) for user_id, name in from_json(row["members"])))
+    return Group(role, tuple(row["members"]))
