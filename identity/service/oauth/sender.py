@@ -29,7 +29,7 @@ class SenderConstraints:
         settings = client.settings
         jkt = (await self.offered(credentials, client)).jkt
         if jkt is None and settings.dpop_bound:
-            raise OAuthError("invalid_request", "tokens of this client are bound: send a DPoP header field (RFC 9449 5)")
+            raise OAuthError("invalid_request", "this client's tokens are bound: send a DPoP proof (RFC 9449 5)")
         certificate = None
         if settings.certificate_bound or (client.is_fapi2 and jkt is None):
             certificate = _thumbprint(credentials)
