@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import httptools
 import orjson
@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from control_plane.gateway import metrics
 from control_plane.gateway.certificates import EXTENSION
+from control_plane.gateway.one_write import OneWriteTransport
 from control_plane.problems import MEDIA_TYPE, TYPE_PREFIX
 from shared_kernel.ids import uuid7
 
@@ -66,7 +67,7 @@ class StrictProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give a new connection its time to say something."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", OneWriteTransport(transport, self.loop)))
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         self._extensions = {EXTENSION: certificate} if certificate else {}
