@@ -28,12 +28,12 @@ from identity.domain.oauth.responses import RESPONSE_MODES, WEB_SCHEMES, Respons
 from identity.domain.people.assurance import ACR_VALUES
 from identity.domain.records import Client
 
-__all__ = ["CHECKS", "FIELDS", "AuthorizationRequest", "Reading", "read_request", "response_url", "trusted_redirect"]
+__all__ = ["CHECKS", "DISPLAYS", "FIELDS", "PROMPTS", "AuthorizationRequest", "Reading", "read_request", "response_url", "trusted_redirect"]
 
 _MAX_AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-_DISPLAYS = frozenset({"page", "popup", "touch", "wap"})
+PROMPTS = ("none", "login", "consent", "select_account")
+DISPLAYS = ("page", "popup", "touch", "wap")
 _MAX_TEXT = 1_024
 _MAX_HINT = 256
 _MAX_LOCALES = 200
@@ -204,8 +204,8 @@ def _needs_pkce(client: Client) -> bool:
 
 def _prompts(reading: Reading) -> frozenset[str]:
     found = frozenset(reading.asked.words("prompt"))
-    if not found <= _PROMPTS:
-        raise AuthorizationError("invalid_request", f"prompt must be among {', '.join(sorted(_PROMPTS))}")
+    if not found <= set(PROMPTS):
+        raise AuthorizationError("invalid_request", f"prompt must be among {', '.join(PROMPTS)}")
     if "none" in found and len(found) > 1:
         raise AuthorizationError("invalid_request", "prompt=none stands alone (OIDC Core 3.1.2.1)")
     return found
@@ -247,7 +247,7 @@ def _acr(reading: Reading) -> AcrWish:
         wish = AcrWish(asked_for, wish.is_essential and bool(asked_for))
     known = tuple(value for value in wish.values if value in ACR_VALUES)
     if wish.is_essential and not known:
-        raise AuthorizationError("unmet_authentication_requirements", "none of the essential acr values is offered here")
+        raise AuthorizationError("unmet_authentication_requirements", "no essential acr value is offered here")
     return AcrWish(known, wish.is_essential)
 
 
@@ -280,7 +280,7 @@ def _jkt(reading: Reading) -> str | None:
 
 def _display(reading: Reading) -> str:
     found = reading.asked.get("display")
-    return found if found in _DISPLAYS else "page"
+    return found if found in DISPLAYS else "page"
 
 
 FIELDS: tuple[tuple[str, Reader], ...] = (
