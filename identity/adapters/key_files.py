@@ -11,12 +11,12 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from identity.domain.jose.algorithms import ALGORITHMS
-from identity.domain.jose.key_ring import SETTLING_S, KeyRing, KeyRings, SigningKey
+from identity.domain.jose.key_ring import SETTLING_S, KeyRings
+from identity.domain.jose.ring_documents import from_document, to_document
 from shared_kernel.errors import GridwardenError, InvalidInputError
 
 _RINGS = "signing_rings.json"
@@ -78,15 +78,12 @@ class KeyFiles:
             return rings
         with self._locked():
             rings = self._stored()
-            missing = [name for name in wanted if name not in rings.rings]
-            return self._keep({**rings.rings, **{name: KeyRing.generate(now_us, name) for name in missing}})
+            return self._keep(rings.with_missing(now_us, wanted))
 
     def _rotated(self, now_us: int, settling_s: int, algorithms: tuple[str, ...]) -> KeyRings:
         self._with(now_us, algorithms)
         with self._locked():
-            rings = self._stored().rings
-            moved = {name: rings[name].rotated(now_us, settling_s=settling_s) for name in algorithms}
-            return self._keep({**rings, **moved})
+            return self._keep(self._stored().rotated(now_us, algorithms, settling_s=settling_s))
 
     def _stored(self) -> KeyRings:
         """Return what the file holds, parsed again only when it was replaced."""
@@ -94,16 +91,16 @@ class KeyFiles:
         if seen and seen == self._seen:
             return self._rings
         raw = self._read(_RINGS)
-        self._rings = KeyRings(self._first_ring() if raw is None else _rings(raw, _RINGS))
+        self._rings = self._first_ring() if raw is None else _parsed(raw, _RINGS, is_first=False)
         self._seen = seen
         return self._rings
 
-    def _first_ring(self) -> dict[str, KeyRing]:
+    def _first_ring(self) -> KeyRings:
         raw = self._read(_FIRST_RING)
-        return {} if raw is None else _rings(b'{"ES256":%s}' % raw, _FIRST_RING)
+        return KeyRings({}) if raw is None else _parsed(raw, _FIRST_RING, is_first=True)
 
-    def _keep(self, rings: dict[str, KeyRing]) -> KeyRings:
-        self._write(_RINGS, orjson.dumps({name: _document(ring) for name, ring in rings.items()}))
+    def _keep(self, rings: KeyRings) -> KeyRings:
+        self._write(_RINGS, orjson.dumps(to_document(rings)))
         (self._folder / _FIRST_RING).unlink(missing_ok=True)
         return self._stored()
 
@@ -151,21 +148,9 @@ class KeyFiles:
             os.close(descriptor)
 
 
-def _document(ring: KeyRing) -> dict[str, object]:
-    generations = {"next": ring.next, "current": ring.current, "previous": ring.previous}
-    return {name: key and key.to_jwk() for name, key in generations.items()}
-
-
-def _rings(raw: bytes, name: str) -> dict[str, KeyRing]:
+def _parsed(raw: bytes, name: str, *, is_first: bool) -> KeyRings:
     try:
-        return {algorithm: _ring(documents, algorithm) for algorithm, documents in orjson.loads(raw).items()}
-    except (InvalidInputError, KeyError, ValueError, TypeError, AttributeError) as cause:
+        document = orjson.loads(raw)
+        return from_document({"ES256": document} if is_first else document)
+    except (InvalidInputError, ValueError) as cause:
         raise UnsafeKeyFileError(name, "it is damaged: restore it from a backup") from cause
-
-
-def _ring(documents: dict[str, Any], algorithm: str) -> KeyRing:
-    previous = documents.get("previous")
-    return KeyRing(
-        next=SigningKey.from_jwk(documents["next"], algorithm),
-        current=SigningKey.from_jwk(documents["current"], algorithm),
-        previous=SigningKey.from_jwk(previous, algorithm) if previous else None)

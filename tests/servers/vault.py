@@ -1,11 +1,15 @@
 """A real HashiCorp Vault in dev mode, built once by Go."""
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import hvac
 
 from tests.servers.built import built, missing
 from tests.servers.started import free_port, wait_answering
@@ -55,6 +59,40 @@ def _build(cache: Path) -> None:
         missing(f"Vault was not built: {done.stderr[-500:]}")
     fresh.replace(cache / "vault")
 
+
+@dataclass(frozen=True)
+class StoredVault:
+    """A Vault whose data outlive it; its root token."""
+
+    address: str
+    token: str
+
+
+@contextmanager
+def stored_vault_server(folder: Path, port: int) -> Iterator[StoredVault]:
+    """Run a server that keeps its data in a folder, initialised at its first start and unsealed at each."""
+    address = f"127.0.0.1:{port}"
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    config = folder / "vault.json"
+    config.write_text(json.dumps({
+        "storage": {"raft": {"path": str(folder / "data"), "node_id": "one"}}, "disable_mlock": True,
+        "api_addr": f"http://{address}", "cluster_addr": f"http://127.0.0.1:{free_port()}",
+        "listener": {"tcp": {"address": address, "tls_disable": True}}}))
+    process = subprocess.Popen([str(vault_binary()), "server", f"-config={config}"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_answering(f"http://{address}/v1/sys/health?uninitcode=200&sealedcode=200", process)
+        client = hvac.Client(url=f"http://{address}")
+        secrets = folder / "root.json"
+        if not secrets.exists():
+            secrets.write_text(json.dumps(client.sys.initialize(1, 1)))
+        root = json.loads(secrets.read_text())
+        client.sys.submit_unseal_key(root["keys"][0])
+        wait_answering(f"http://{address}/v1/sys/health?standbycode=503", process)
+        yield StoredVault(f"http://{address}", root["root_token"])
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 @contextmanager

@@ -148,6 +148,16 @@ class KeyRings:
         """The algorithms without a ring yet."""
         return tuple(name for name in ALGORITHMS if name not in self.rings)
 
+    def with_missing(self, now_us: int, wanted: Iterable[str] = tuple(ALGORITHMS)) -> "KeyRings":
+        """Return the rings and new ones for those algorithms that have none; this takes a while for RSA."""
+        made = {name: KeyRing.generate(now_us, name) for name in wanted if name not in self.rings}
+        return KeyRings({**self.rings, **made})
+
+    def rotated(self, now_us: int, algorithms: Iterable[str], *, settling_s: int = SETTLING_S) -> "KeyRings":
+        """Return the rings, these algorithms' one generation on; raise ConflictError while one is too young."""
+        moved = {name: self.rings[name].rotated(now_us, settling_s=settling_s) for name in algorithms}
+        return KeyRings({**self.rings, **moved})
+
     def find(self, kid: object) -> SigningKey | None:
         """Return the published key of that id."""
         return self._by_kid.get(kid) if isinstance(kid, str) else None
