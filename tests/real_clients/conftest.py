@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from control_plane.cli.person import Person
 from tests.end_to_end.configured import Configured, configured
 from tests.servers.certificates import Pair, make_pair
 
@@ -28,6 +30,15 @@ class Served:
     def password(self) -> str:
         """Somebody's."""
         return self.instance.passwords[SOMEBODY]
+
+
+async def registered(served: Served, **metadata: Any) -> dict[str, Any]:
+    """Register a client as an administrator does; return what was answered."""
+    async with Person(served.issuer, trust=served.pair.certificate) as admin:
+        await admin.sign_in("admin", served.instance.passwords["admin"])
+        answer = await admin.ask("POST", "/api/v1/clients", body={"name": "A real client"} | metadata)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
 
 
 @pytest.fixture(scope="package")

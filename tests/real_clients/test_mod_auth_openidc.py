@@ -8,24 +8,19 @@ import pytest
 
 from control_plane.cli.person import Person
 from tests.end_to_end.configured import until
-from tests.real_clients.conftest import SOMEBODY, Served
+from tests.real_clients.conftest import SOMEBODY, Served, registered
 from tests.real_clients.walk import Walker
 from tests.servers.apache import Site, running, site
 
 pytestmark = [pytest.mark.apache, pytest.mark.slow]
 
 
-async def registered(served: Served, place: Site) -> dict[str, Any]:
+async def registered_site(served: Served, place: Site) -> dict[str, Any]:
     """Register the site as a client."""
-    async with Person(served.issuer, trust=served.pair.certificate) as admin:
-        await admin.sign_in("admin", served.instance.passwords["admin"])
-        answer = await admin.ask("POST", "/api/v1/clients", body={
-            "name": "Site", "redirect_uris": [place.redirect_uri], "scopes": ["openid", "profile", "email"],
-            "post_logout_redirect_uris": [f"{place.url}/"],
-            "backchannel_logout_uri": f"{place.redirect_uri}?logout=backchannel",
-            "backchannel_logout_session_required": True})
-        assert answer.status_code == 201, answer.text
-        return dict(answer.json())
+    return await registered(
+        served, redirect_uris=[place.redirect_uri], scopes=["openid", "profile", "email"],
+        post_logout_redirect_uris=[f"{place.url}/"], backchannel_logout_session_required=True,
+        backchannel_logout_uri=f"{place.redirect_uri}?logout=backchannel")
 
 
 def directives(served: Served, client: dict[str, Any]) -> dict[str, str]:
@@ -45,7 +40,7 @@ async def inside(served: Served, tmp_path: Path) -> Any:
         if each.name.startswith("pytest-"):
             each.chmod(0o755)
     place = site()
-    client = await registered(served, place)
+    client = await registered_site(served, place)
     with running(place, _folder(tmp_path), **directives(served, client)):
         async with Walker(SOMEBODY, served.password, trust=served.pair.certificate) as walker:
             back = await walker.walk(f"{place.url}/private/index.html", until=place.redirect_uri)

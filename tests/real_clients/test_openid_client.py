@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.cli.person import Person
 from tests.identity.client_kit import ClientKey
-from tests.real_clients.conftest import SOMEBODY, Served
+from tests.real_clients.conftest import SOMEBODY, Served, registered
 from tests.real_clients.walk import Walker
 from tests.servers.node import installed
 
@@ -59,15 +58,8 @@ async def told_by(served: Served, **wish: Any) -> AsyncIterator[Story]:
         await process.wait()
 
 
-async def registered(served: Served, **metadata: Any) -> dict[str, Any]:
-    """Register a client as an administrator does; return what was answered."""
-    async with Person(served.issuer, trust=served.pair.certificate) as admin:
-        await admin.sign_in("admin", served.instance.passwords["admin"])
-        answer = await admin.ask("POST", "/api/v1/clients", body={
-            "name": "npm openid-client", "redirect_uris": [CALLBACK], "post_logout_redirect_uris": [FAREWELL],
-            "scopes": ["openid", "profile", "email", "offline_access"]} | metadata)
-        assert answer.status_code == 201, answer.text
-        return dict(answer.json())
+WEB = {"redirect_uris": [CALLBACK], "post_logout_redirect_uris": [FAREWELL],
+       "scopes": ["openid", "profile", "email", "offline_access"]}
 
 
 async def walked(served: Served, story: Story) -> list[str]:
@@ -92,7 +84,7 @@ async def _ended(story: Story, walker: Walker) -> list[Any]:
 
 
 async def test_code_with_pkce_par_and_dpop_for_a_client_with_a_secret(served: Served) -> None:
-    client = await registered(served)
+    client = await registered(served, **WEB)
     async with told_by(served, client_id=client["client_id"], client_secret=client["client_secret"], par=True,
                        dpop=True, scope="openid profile email") as story:
         assert await walked(served, story) == ["dpop", True, "DPoP"]
@@ -100,7 +92,7 @@ async def test_code_with_pkce_par_and_dpop_for_a_client_with_a_secret(served: Se
 
 async def test_the_fapi2_profile_with_private_key_jwt(served: Served) -> None:
     key = ClientKey.new("ES256")
-    client = await registered(served, profile="fapi2", token_endpoint_auth_method="private_key_jwt",
+    client = await registered(served, **WEB, profile="fapi2", token_endpoint_auth_method="private_key_jwt",
                               jwks={"keys": [key.jwk]}, dpop_bound_access_tokens=True)
     async with told_by(served, client_id=client["client_id"], private_jwk=key.private_jwk, par=True, dpop=True,
                        scope="openid profile") as story:
@@ -108,7 +100,7 @@ async def test_the_fapi2_profile_with_private_key_jwt(served: Served) -> None:
 
 
 async def test_plain_code_with_pkce(served: Served) -> None:
-    client = await registered(served)
+    client = await registered(served, **WEB)
     async with told_by(served, client_id=client["client_id"], client_secret=client["client_secret"], par=False,
                        dpop=False, scope="openid profile") as story:
         assert await walked(served, story) == ["bearer", True, "Bearer"]
