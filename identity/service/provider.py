@@ -80,7 +80,7 @@ class IdentityProvider:
     def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeySource,  # noqa: PLR0913 - a composition point
                  key_rotation_days: int = 90, outbound: Outbound | None = None,
                  client_authorities: Authorities | None = None,
-                 registration: RegistrationPolicy | None = None,
+                 registration: RegistrationPolicy | None = None, mtls_url: str | None = None,
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
                  login_accepted: LoginAccepted | None = None, mail: MailSender | None = None,
                  places: Places | None = None, people_registration: bool = False) -> None:
@@ -89,6 +89,7 @@ class IdentityProvider:
         self.keychain = Keychain(keys, clock, journal, rotation_days=key_rotation_days,
                                  longest_token_s=lifetimes.access_s)
         self._form_key = keys.form_key()
+        self._metadata = provider_metadata(issuer, mtls_url=mtls_url)
         self._passwords = Passwords()
         states = GrantStates(database)
         self._foundation = Foundation(
@@ -230,7 +231,7 @@ class IdentityProvider:
 
     def metadata(self) -> dict[str, Any]:
         """Return the discovery document."""
-        return provider_metadata(self.issuer)
+        return self._metadata
 
     async def rotate_keys(self) -> None:
         """Move the signing rings on; raise ConflictError while clients may not know the next keys yet."""
