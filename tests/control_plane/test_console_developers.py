@@ -43,15 +43,15 @@ async def test_another_client_never_gets_one_s_own_token_by_leaving_the_field_em
 
 async def test_registering_shows_the_secret_once_and_sends_what_the_kind_means(city: City) -> None:
     city.gateway.answers["POST /api/v1/clients"] = {
-        "client_id": "client-1", "name": "Meter reader", "client_secret": "gw_secret_1.once"}
+        "client_id": "client-1", "client_name": "Meter reader", "client_secret": "gw_secret_1.once"}
 
     page = await city.submit("/developers/clients", name="Meter reader", kind="app", scope="openid profile",
                              redirect_uris="https://a.example/cb")
 
     assert page.text.count("gw_secret_1.once") == 1
     assert orjson.loads(city.gateway.posted("/api/v1/clients")) == {
-        "name": "Meter reader", "scopes": ["openid", "profile"], "redirect_uris": ["https://a.example/cb"],
-        "grant_types": ["authorization_code", "refresh_token"], "public": True}
+        "client_name": "Meter reader", "scope": "openid profile", "redirect_uris": ["https://a.example/cb"],
+        "grant_types": ["authorization_code", "refresh_token"], "token_endpoint_auth_method": "none"}
     assert "gw_secret_1.once" not in (await city.browser.get("/developers")).text
 
 

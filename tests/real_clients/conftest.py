@@ -36,7 +36,7 @@ async def registered(served: Served, **metadata: Any) -> dict[str, Any]:
     """Register a client as an administrator does; return what was answered."""
     async with Person(served.issuer, trust=served.pair.certificate) as admin:
         await admin.sign_in("admin", served.instance.passwords["admin"])
-        answer = await admin.ask("POST", "/api/v1/clients", body={"name": "A real client"} | metadata)
+        answer = await admin.ask("POST", "/api/v1/clients", body={"client_name": "A real client"} | metadata)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 

@@ -33,7 +33,7 @@ def verified(token: str, keys: jwt.PyJWKSet, **expected: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 async def test_authlib_walks_the_code_flow_and_pyjwt_believes_the_tokens(served: Served, algorithm: str) -> None:
-    client = await registered(served, redirect_uris=[CALLBACK], scopes=["openid", "profile", "email"],
+    client = await registered(served, redirect_uris=[CALLBACK], scope="openid profile email",
                               id_token_signed_response_alg=algorithm)
     metadata, keys = await metadata_and_keys(served)
     nonce, verifier = secrets.token_urlsafe(16), generate_token(64)
@@ -64,7 +64,7 @@ async def test_authlib_walks_the_code_flow_and_pyjwt_believes_the_tokens(served:
 
 
 async def test_authlib_speaks_for_a_service(served: Served) -> None:
-    client = await registered(served, grant_types=["client_credentials"], redirect_uris=[], scopes=["read"])
+    client = await registered(served, grant_types=["client_credentials"], redirect_uris=[], scope="read")
     metadata, keys = await metadata_and_keys(served)
     async with AsyncOAuth2Client(client["client_id"], client["client_secret"],
                                  verify=trusting(served.pair.certificate)) as oauth:

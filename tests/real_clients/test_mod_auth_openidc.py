@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.apache, pytest.mark.slow]
 async def registered_site(served: Served, place: Site) -> dict[str, Any]:
     """Register the site as a client."""
     return await registered(
-        served, redirect_uris=[place.redirect_uri], scopes=["openid", "profile", "email"],
+        served, redirect_uris=[place.redirect_uri], scope="openid profile email",
         post_logout_redirect_uris=[f"{place.url}/"], backchannel_logout_session_required=True,
         backchannel_logout_uri=f"{place.redirect_uri}?logout=backchannel")
 

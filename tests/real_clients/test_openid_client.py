@@ -59,7 +59,7 @@ async def told_by(served: Served, **wish: Any) -> AsyncIterator[Story]:
 
 
 WEB = {"redirect_uris": [CALLBACK], "post_logout_redirect_uris": [FAREWELL],
-       "scopes": ["openid", "profile", "email", "offline_access"]}
+       "scope": "openid profile email offline_access"}
 
 
 async def walked(served: Served, story: Story) -> list[str]:

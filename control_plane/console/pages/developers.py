@@ -21,11 +21,11 @@ _ENDPOINTS = (
     "registration_endpoint", "end_session_endpoint", "jwks_uri",
 )
 _KINDS = {
-    "service": {"grant_types": ["client_credentials"], "public": False},
-    "web": {"grant_types": ["authorization_code", "refresh_token"], "public": False},
-    "app": {"grant_types": ["authorization_code", "refresh_token"], "public": True},
+    "service": {"grant_types": ["client_credentials"]},
+    "web": {"grant_types": ["authorization_code", "refresh_token"]},
+    "app": {"grant_types": ["authorization_code", "refresh_token"], "token_endpoint_auth_method": "none"},
 }
-"""What a developer calls a client -> how it is registered."""
+"""What a developer calls a client -> how it is registered (RFC 7591)."""
 
 
 async def bench(visit: Visit) -> Response:
@@ -37,7 +37,7 @@ async def register(visit: Visit) -> Response:
     """Register a client; its secret is on this page and never again."""
     kind = _KINDS.get(visit.form.get("kind", ""), _KINDS["service"])
     body = {
-        "name": visit.form.get("name", "").strip(), "scopes": visit.form.get("scope", "").split(),
+        "client_name": visit.form.get("name", "").strip(), "scope": " ".join(visit.form.get("scope", "").split()),
         "redirect_uris": visit.form.get("redirect_uris", "").split(), **kind,
     }
     answer = await visit.tell("/api/v1/clients", body)
