@@ -55,7 +55,8 @@ async def registered(instance: Instance) -> str:
     async with Person(instance.gateway) as person:
         await person.sign_in("admin", instance.passwords["admin"])
         answer = (await person.ask("POST", "/api/v1/clients", body={
-            "client_name": "bench", "grant_types": ["client_credentials"], "scope": "bench", "roles": ["service"]})).json()
+            "client_name": "bench", "grant_types": ["client_credentials"], "scope": "bench",
+            "roles": ["service"]})).json()
     return b64encode(f"{answer['client_id']}:{answer['client_secret']}".encode()).decode()
 
 
