@@ -2,7 +2,8 @@
 
 The ledger's name and public key are in `keys/ledger.vkey` from the first use on, and are pinned: another key under the
 same name in Vault, a rotated one whose first version may not sign any more, or an answer that does not verify, is
-refused. While Vault is down nothing is signed; sealing goes on without it. Each signature renews the token.
+refused. While Vault is down nothing is signed; sealing goes on without it. Vault is asked through a session that is
+handed in (it logs in and renews), or with a plain token, which each signature renews.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import base64
 import contextlib
 import secrets
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import hvac
 from hvac.exceptions import InvalidPath, VaultError
@@ -23,6 +24,30 @@ from shared_kernel.errors import UnavailableError
 
 TIMEOUT_S = 5
 _Answer = TypeVar("_Answer")
+
+
+class Vault(Protocol):
+    """Asks Vault off the loop."""
+
+    async def ask(self, question: Callable[[Any], _Answer]) -> _Answer:
+        """Run a blocking question with an hvac client; raise hvac's InvalidPath, UnavailableError for the rest."""
+
+
+class TokenVault:
+    """Asks with one token; as long as it is used and Vault lets it, it lives."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._client = hvac.Client(url=address, token=token, timeout=TIMEOUT_S)
+
+    async def ask(self, question: Callable[[Any], _Answer]) -> _Answer:
+        """Run the question, then renew the token; hvac's own timeout ends it."""
+        return await asyncio.to_thread(self._renewing, question)
+
+    def _renewing(self, question: Callable[[Any], _Answer]) -> _Answer:
+        answer = question(self._client)
+        with contextlib.suppress(VaultError):  # a token that cannot be renewed works for as long as it works
+            self._client.auth.token.renew_self()
+        return answer
 
 
 class VaultDownError(UnavailableError):
@@ -44,43 +69,45 @@ class ForeignVaultKeyError(UnavailableError):
 class VaultSigner:
     """Signs notes under the pinned key; `open` makes one."""
 
-    def __init__(self, client: Any, key: str, verifier: VerifierKey) -> None:  # noqa: ANN401 - hvac is untyped
-        self._client, self._key = client, key
+    def __init__(self, vault: Vault, key: str, verifier: VerifierKey) -> None:
+        self._vault, self._key = vault, key
         self.name: str = verifier.name
         self.verifier: VerifierKey = verifier
 
     @classmethod
     async def open(cls, address: str, token: str, *, key: str, folder: LedgerFolder) -> "VaultSigner":
+        """Return the signer of the ledger in `folder`, which asks with a plain token; see `by`."""
+        return await cls.by(TokenVault(address, token), key=key, folder=folder)
+
+    @classmethod
+    async def by(cls, vault: Vault, *, key: str, folder: LedgerFolder) -> "VaultSigner":
         """Return the signer of the ledger in `folder`; its first use makes the ledger's name, and the key in Vault.
 
         With a ledger that has a name already, Vault need not answer yet.
         """
-        client = hvac.Client(url=address, token=token, timeout=TIMEOUT_S)
         verifier = folder.verifier()
         if verifier is None:
-            raw = await _ask(lambda: _first_key(client, key))
+            raw = await _ask(vault, lambda client: _first_key(client, key))
             verifier = VerifierKey(f"gridwarden/{secrets.token_hex(4)}", ED25519, raw)
             folder.remember(verifier)
-        return cls(client, key, verifier)
+        return cls(vault, key, verifier)
 
     async def sign(self, text: str) -> str:
         """Return the signed note; VaultDownError, ForeignVaultKeyError."""
         if not text.endswith("\n"):
             raise MalformedNoteError("a note's text ends with a newline")
-        signature = await _ask(lambda: self._signature(text))
+        signature = await _ask(self._vault, lambda client: self._signature(client, text))
         if not self.verifier.has_signed(text, signature):
             raise ForeignVaultKeyError(self._key, "its signature does not verify")
         return f"{text}\n{signature_line(self.verifier, signature)}"
 
-    def _signature(self, text: str) -> bytes:
+    def _signature(self, client: Any, text: str) -> bytes:  # noqa: ANN401 - hvac is untyped
         try:
-            version = self._pinned_version(_key_data(self._client, self._key))
+            version = self._pinned_version(_key_data(client, self._key))
         except InvalidPath as cause:
             raise ForeignVaultKeyError(self._key, "it is gone") from cause
-        answer = self._client.secrets.transit.sign_data(
+        answer = client.secrets.transit.sign_data(
             self._key, hash_input=base64.b64encode(text.encode()).decode(), key_version=version)
-        with contextlib.suppress(VaultError):  # a token that cannot be renewed works for as long as it works
-            self._client.auth.token.renew_self()
         return strict_base64(str(answer["data"]["signature"]).removeprefix(f"vault:v{version}:"))
 
     def _pinned_version(self, data: Any) -> int:  # noqa: ANN401 - JSON
@@ -118,10 +145,10 @@ def _public_keys(data: Any) -> dict[int, bytes]:  # noqa: ANN401 - JSON
     return keys
 
 
-async def _ask(question: Callable[[], _Answer]) -> _Answer:
-    """Run a blocking question in a thread; hvac's own timeout ends it."""
+async def _ask(vault: Vault, question: Callable[[Any], _Answer]) -> _Answer:
+    """Ask, and say in one sentence why there is no answer."""
     try:
-        return await asyncio.to_thread(question)
+        return await vault.ask(question)
     except (VaultError, OSError) as cause:
         raise VaultDownError(type(cause).__name__) from cause
     except (KeyError, TypeError, ValueError, AttributeError, MalformedNoteError) as cause:

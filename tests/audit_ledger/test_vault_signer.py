@@ -18,10 +18,12 @@ from audit_ledger.service import Ledger
 from audit_ledger.service.audit.verifier import Evidence, Verifier
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
+from control_plane.vault_session import AppRole, VaultSession
 from tests.audit_ledger.rig import Rig, folder_of, kinds
 from tests.audit_ledger.waiting import until
 from tests.servers.started import free_port
 from tests.servers.vault import TOKEN, vault_server
+from tests.servers.vault_role import provision
 
 pytestmark = pytest.mark.vault
 KEY = "ledger"
@@ -178,6 +180,25 @@ async def test_a_short_lived_token_is_renewed_by_use(vault: str, transit: Any, t
 
     with pytest.raises(VaultDownError, match="Forbidden"):
         await signer.sign("a text\n")
+
+
+async def test_a_session_by_approle_signs_beyond_the_life_of_its_tokens(
+    vault: str, transit: Any, tmp_path: Path,
+) -> None:
+    """Tokens of two seconds and at most four: the session is the composition root's, the signer only asks."""
+    transit.create_key(KEY, key_type="ed25519")
+    session = VaultSession(vault, role=AppRole(*provision(vault, TOKEN, ttl="2s", max_ttl="4s")))
+    hvac.Client(url=vault, token=TOKEN).sys.create_or_update_policy(
+        "gridwarden", 'path "transit/*" { capabilities = ["read", "update"] }')
+    signer = await VaultSigner.by(session, key=KEY, folder=folder_of(tmp_path))
+
+    until_s = time.monotonic() + 6
+    while time.monotonic() < until_s:
+        note = await signer.sign("a text\n")
+        await asyncio.sleep(0.3)
+
+    assert open_note(note.encode(), (signer.verifier,)).text == "a text\n"
+    session.close()
 
 
 async def test_a_vault_that_never_answers_is_given_up(tmp_path: Path) -> None:
