@@ -8,14 +8,14 @@ import pytest
 from tests.audit_ledger.attacks import ATTACKS
 from tests.audit_ledger.retaining import full
 from tests.audit_ledger.rig import Rig, filled
-from tests.the_ledger_page import PAGE, Command, commands
+from tests.page_commands import DOCS, Command, commands
 
 WALK = "Ten minutes, from a file to a verified entry"
 
 
 async def test_the_walk_from_a_file_to_a_verified_entry_ends_as_the_page_says(rig: Rig, tmp_path: Path) -> None:
     await filled(rig)
-    steps, folder = commands(WALK), tmp_path / "auditor"
+    steps, folder = commands("ledger", WALK), tmp_path / "auditor"
     folder.mkdir()
     known = {"GRIDWARDEN_HOME": str(tmp_path), "DATABASE_URL": rig.url, "SEQ": "7"}
 
@@ -32,9 +32,9 @@ async def test_retention_goes_as_the_page_says(rig: Rig, tmp_path: Path) -> None
     folder = tmp_path / "auditor"
     folder.mkdir()
     known = {"GRIDWARDEN_HOME": str(tmp_path), "DATABASE_URL": rig.url, "KEEP_DAYS": "0"}
-    prepared = [await asyncio.to_thread(step.run, folder, **known) for step in commands(WALK)[1:3]]
+    prepared = [await asyncio.to_thread(step.run, folder, **known) for step in commands("ledger", WALK)[1:3]]
 
-    [step] = commands("Retention")
+    [step] = commands("ledger", "Retention")
     code, last = await asyncio.to_thread(step.run, folder, **known)
 
     assert [code for code, _ in prepared] == [0, 0]
@@ -45,7 +45,7 @@ def test_the_page_counts_the_attacks_that_pass() -> None:
     alone, anchored = (sum(not found for found in found_by) for found_by in (
         [each.alone for each in ATTACKS], [each.anchored for each in ATTACKS]))
 
-    page = PAGE.read_text()
+    page = (DOCS / "ledger.md").read_text()
 
     assert f"{alone} of the {len(ATTACKS)} attacks below pass" in page
     assert f"({anchored} of the {len(ATTACKS)} passes)" in page

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from control_plane.demo.instance import Instance
-from tests.the_ledger_page import commands
+from tests.page_commands import commands
 
 APPENDING = "Appending, and receipts"
 
@@ -13,7 +13,7 @@ APPENDING = "Appending, and receipts"
 async def test_a_service_appends_as_the_page_shows_and_holds_its_receipt_against_the_ledger(
     instance: Instance, tmp_path: Path,
 ) -> None:
-    register, by_curl, in_python, verify = commands(APPENDING)
+    register, by_curl, in_python, verify = commands("ledger", APPENDING)
     known = {"GATEWAY": instance.gateway, "GRIDWARDEN_PASSWORD": instance.passwords["admin"],
              "GRIDWARDEN_HOME": str(instance.home)}
 

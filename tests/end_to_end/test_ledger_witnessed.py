@@ -14,7 +14,7 @@ from audit_ledger.adapters.ledger_folder import LedgerFolder
 from control_plane.demo.instance import Instance
 from control_plane.home import Home
 from tests.end_to_end.configured import configured, until
-from tests.the_ledger_page import commands
+from tests.page_commands import commands
 
 
 def free_port() -> int:
@@ -41,7 +41,7 @@ async def test_a_witness_s_word_reaches_the_auditor_s_verdict(tmp_path: Path) ->
     log = LedgerFolder(keys=home.keys, checkpoints=home.checkpoints).signer().verifier
     known = {"GRIDWARDEN_HOME": str(home.root), "WITNESS": str(tmp_path / "w1"),
              "WITNESS_URL": f"http://127.0.0.1:{port}"}
-    write_policy, verify = commands("Witnesses")
+    write_policy, verify = commands("ledger", "Witnesses")
     written = await asyncio.to_thread(write_policy.run, tmp_path, **known)
 
     async def is_witnessed() -> bool:

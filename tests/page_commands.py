@@ -1,4 +1,4 @@
-"""The commands of docs/ledger.md, taken out of the page as they stand there, and run in a shell."""
+"""The commands of a page in docs/, taken out of it as they stand there, and run."""
 
 import os
 import re
@@ -7,10 +7,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "ledger.md"
-_BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_PROMISE = re.compile(r"^# exit (\d)(?:: (.+))?\n\Z", re.MULTILINE)
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+_BLOCK = re.compile(r"^```(sh|python|js)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PROMISE = re.compile(r"^(?:#|//) exit (\d)(?:: (.+))?\n\Z", re.MULTILINE)
 _PROGRAMS = Path(sys.executable).parent
+_INTERPRETERS = {"sh": ["sh", "-c"], "python": [sys.executable, "-c"],
+                 "js": ["node", "--input-type=module", "-e"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,18 @@ class Command:
         """Return the exit code and the last line printed."""
         kept = {name: held for name, held in os.environ.items()
                 if not name.startswith("GRIDWARDEN_") and name != "DATABASE_URL"}
-        program = ["sh", "-c"] if self.language == "sh" else [sys.executable, "-c"]
         done = subprocess.run(
-            [*program, self.text], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*_INTERPRETERS[self.language], self.text], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, check=False, timeout=120,
             env=kept | {"PATH": f"{_PROGRAMS}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"} | variables)
         return done.returncode, (done.stdout.splitlines() or [""])[-1]
 
 
-def section(title: str) -> str:
-    """Return what stands under a heading of the page."""
-    return PAGE.read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+def section(page: str, title: str) -> str:
+    """Return what stands under a heading of docs/PAGE.md."""
+    return (DOCS / f"{page}.md").read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def commands(title: str) -> list[Command]:
+def commands(page: str, title: str) -> list[Command]:
     """Return the blocks of a section, in order."""
-    return [Command(language, text) for language, text in _BLOCK.findall(section(title))]
+    return [Command(language, text) for language, text in _BLOCK.findall(section(page, title))]
