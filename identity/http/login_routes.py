@@ -18,11 +18,8 @@ def login_endpoints(front: Front, authorize: AuthorizeRoutes) -> tuple[Endpoint,
     return (
         Endpoint("GET", "/login", "login.page", login.login_page),
         Endpoint("POST", "/login", "login.submit", login.login, max_body=MAX_FORM),
-        Endpoint("POST", "/login/passkey", "login.submit", login.passkey, max_body=MAX_FORM),
         Endpoint("GET", "/login/factor", "login.page", second.page),
-        Endpoint("POST", "/login/factor", "login.submit", second.code, max_body=MAX_FORM),
-        Endpoint("POST", "/login/factor/passkey", "login.submit", second.passkey, max_body=MAX_FORM),
-        Endpoint("POST", "/login/factor/mail", "login.submit", second.mail, max_body=MAX_FORM),
+        Endpoint("POST", "/login/factor", "login.submit", second.submit, max_body=MAX_FORM),
     )
 
 

@@ -127,7 +127,7 @@ class FactorRoutes:
 
         async def change(session: Session, _: Fields, __: str, context: RequestContext) -> Response:
             codes = await self._desk.new_recovery_codes(session, context=context)
-            return self._front.pages.render(request, "recovery_codes.html", codes=codes)
+            return self._front.pages.render(request, "recovery_codes.html", back=self._front.base + PATH, codes=codes)
 
         return await self._changed(request, change)
 
@@ -167,14 +167,16 @@ class FactorRoutes:
 
     def _sealed(self, request: Request, session: Session, browser: str, template: str, **values: Any) -> Response:  # noqa: ANN401 - a template's values
         text = self._front.provider.seal(Purpose.FACTORS, "", browser=browser, session=session)
-        response = self._front.pages.render(request, template, interaction=text, **values)
+        response = self._front.pages.render(request, template, interaction=text, back=f"{self._front.base}{PATH}",
+                                            **values)
         self._front.cookies.set_browser(response, browser)
         return response
 
     def _done(self, request: Request, added: Added) -> Response:
         if not added.recovery_codes:
             return see_other(f"{self._front.base}{PATH}")
-        return self._front.pages.render(request, "recovery_codes.html", codes=added.recovery_codes)
+        return self._front.pages.render(request, "recovery_codes.html", back=self._front.base + PATH,
+                                        codes=added.recovery_codes)
 
     def _told(self, request: Request, failure: str | None) -> str | None:
         return self._front.pages.translate(request)("factors.not_done", why=failure) if failure else None

@@ -1,5 +1,7 @@
 """The login page: name and password, or a passkey."""
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -8,8 +10,10 @@ from identity.domain.people.assurance import meets
 from identity.domain.people.interactions import Purpose, StaleInteractionError
 from identity.http.pages.entrance import Brought, Entrance
 from identity.http.pages.forms import form_fields
+from identity.service.people.outcomes import LoginOutcome
 from shared_kernel.context import context_of
 
+Fields = Mapping[str, str]
 MAX_HINT = 64
 
 
@@ -41,47 +45,44 @@ class LoginRoutes:
         return self.form(request, brought)
 
     async def login(self, request: Request) -> Response:
-        """Take name and password; go on with what the person came for (303)."""
+        """Take name and password, or a passkey; go on with what the person came for (303)."""
         fields = await form_fields(request)
         try:
             brought = self._entrance.brought(request, fields.get("interaction", ""))
         except StaleInteractionError:
             return self._front.stale(request)
-        name = fields.get("name", "")
+        take = self._passkey if "credential" in fields else self._password
         try:
-            outcome = await self._front.provider.login(
-                name, fields.get("password", ""), visit=self._entrance.visit(request),
-                wanted=brought.interaction.wishes.acr_values, context=context_of(request.scope))
+            outcome = await take(request, fields, brought)
         except LoginRefusedError:
             return self.form(request, brought, failure="login.refused")
         return await self._entrance.go_on(request, brought, outcome)
 
-    async def passkey(self, request: Request) -> Response:
-        """Take a passkey instead of name and password (303)."""
-        fields = await form_fields(request)
-        try:
-            brought = self._entrance.brought(request, fields.get("interaction", ""))
-        except StaleInteractionError:
-            return self._front.stale(request)
-        try:
-            outcome = await self._door.passkey_login.login(
-                fields.get("credential", ""), browser=brought.browser, visit=self._entrance.visit(request),
-                context=context_of(request.scope))
-        except LoginRefusedError:
-            return self.form(request, brought, failure="login.refused")
-        return await self._entrance.go_on(request, brought, outcome)
+    async def _password(self, request: Request, fields: Fields, brought: Brought) -> LoginOutcome:
+        return await self._front.provider.login(
+            fields.get("name", ""), fields.get("password", ""), visit=self._entrance.visit(request),
+            wanted=brought.interaction.wishes.acr_values, context=context_of(request.scope))
+
+    async def _passkey(self, request: Request, fields: Fields, brought: Brought) -> LoginOutcome:
+        return await self._door.passkey_login.login(
+            fields["credential"], browser=brought.browser, visit=self._entrance.visit(request),
+            context=context_of(request.scope))
 
     def form(self, request: Request, brought: Brought, *, failure: str | None = None) -> Response:
         """Return the page with the form; a failure does not say whose fault it was."""
         wishes = brought.interaction.wishes
         response = self._front.pages.render(
             request, "login.html", status=403 if failure else 200, form_target=wishes.form_target,
-            ui_locales=wishes.ui_locales, with_script=True, interaction=brought.text, failure=failure,
+            ui_locales=wishes.ui_locales, with_script=True, back=self._path(brought),
+            interaction=brought.text, failure=failure,
             hint=(wishes.login_hint or "")[:MAX_HINT],
             passkey_options=self._door.passkey_login.options(
                 browser=brought.browser, form=brought.text, asked_at_us=brought.interaction.asked_at_us))
         self._front.cookies.set_browser(response, brought.browser)
         return response
+
+    def _path(self, brought: Brought) -> str:
+        return f"{self._front.base}/login?interaction={brought.text}"
 
     def _fresh_form(self, request: Request) -> Response:
         browser = self._front.cookies.browser_or_new(request)

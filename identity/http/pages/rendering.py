@@ -44,7 +44,7 @@ class Pages:
         language = self.language(request, ui_locales)
         text = self._environment.get_template(template).render(
             base=self._base, language=language, t=self.languages.translate(language),
-            back=_back(request, values.get("interaction")), **values)
+            **({"back": _back(request, values.get("interaction"))} | values))
         headers = page_headers(form_target, with_script=with_script) | {"Content-Language": language}
         return HTMLResponse(text, status, headers=headers)
 

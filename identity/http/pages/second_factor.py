@@ -1,6 +1,6 @@
 """The page between the password and the session: a code, a passkey, or a mailed code."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +16,6 @@ from identity.service.people.second_factor import StepEndedError, StepRefusedErr
 from shared_kernel.context import context_of
 
 Fields = Mapping[str, str]
-Take = Callable[[Fields, Waiting, Brought], Awaitable[SignedIn]]
 
 
 class SecondFactorRoutes:
@@ -39,38 +38,8 @@ class SecondFactorRoutes:
             return self._ended(request, brought)
         return self._form(request, brought, waiting)
 
-    async def code(self, request: Request) -> Response:
-        """Take a code of any kind (303)."""
-
-        async def take(fields: Fields, waiting: Waiting, _: Brought) -> SignedIn:
-            return await self._steps.take_code(waiting, fields.get("code", ""), visit=self._entrance.visit(request),
-                                               context=context_of(request.scope))
-
-        return await self._taken(request, take)
-
-    async def passkey(self, request: Request) -> Response:
-        """Take a passkey (303)."""
-
-        async def take(fields: Fields, waiting: Waiting, brought: Brought) -> SignedIn:
-            return await self._steps.take_passkey(
-                waiting, fields.get("credential", ""), browser=brought.browser, visit=self._entrance.visit(request),
-                context=context_of(request.scope))
-
-        return await self._taken(request, take)
-
-    async def mail(self, request: Request) -> Response:
-        """Mail a code and show the form again (303)."""
-        fields = await form_fields(request)
-        try:
-            brought = self._entrance.brought(request, fields.get("interaction", ""))
-            await self._steps.mail_code(await self._waiting(request))
-        except StaleInteractionError:
-            return self._front.stale(request)
-        except StepEndedError:
-            return self._ended(request, brought)
-        return see_other(f"{self._front.base}/login/factor?interaction={brought.text}")
-
-    async def _taken(self, request: Request, take: Take) -> Response:
+    async def submit(self, request: Request) -> Response:
+        """Take a code or a passkey, or mail a code (303)."""
         fields = await form_fields(request)
         try:
             brought = self._entrance.brought(request, fields.get("interaction", ""))
@@ -78,12 +47,22 @@ class SecondFactorRoutes:
             return self._front.stale(request)
         try:
             waiting = await self._waiting(request)
-            outcome = await take(fields, waiting, brought)
+            if "mail" in fields:
+                await self._steps.mail_code(waiting)
+                return see_other(f"{self._front.base}/login/factor?interaction={brought.text}")
+            outcome = await self._taken(request, fields, brought, waiting)
         except StepRefusedError:
             return self._form(request, brought, waiting, failure="login.factor_refused")
         except StepEndedError:
             return self._ended(request, brought)
         return await self._entrance.go_on(request, brought, outcome)
+
+    async def _taken(self, request: Request, fields: Fields, brought: Brought, waiting: Waiting) -> SignedIn:
+        visit, context = self._entrance.visit(request), context_of(request.scope)
+        if "credential" in fields:
+            return await self._steps.take_passkey(
+                waiting, fields["credential"], browser=brought.browser, visit=visit, context=context)
+        return await self._steps.take_code(waiting, fields.get("code", ""), visit=visit, context=context)
 
     async def _waiting(self, request: Request) -> Waiting:
         return await self._steps.waiting(self._front.cookies.step(request), visit=self._entrance.visit(request),

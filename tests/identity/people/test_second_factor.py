@@ -310,8 +310,8 @@ async def test_a_person_who_must_step_up_without_a_factor_is_mailed_a_code(house
     async with house.browser() as browser:
         answer = await house.login(browser, await house.page(browser))
         page = await house.second_page(browser, answer)
-        sent = await browser.post("/login/factor/mail", data={"interaction": hidden(page.text)})
-        again = await browser.post("/login/factor/mail", data={"interaction": hidden(page.text)})
+        sent = await browser.post("/login/factor", data={"interaction": hidden(page.text), "mail": "yes"})
+        again = await browser.post("/login/factor", data={"interaction": hidden(page.text), "mail": "yes"})
         form = await browser.get(sent.headers["location"])
         code = (await house.mails("login_code"))[0]["code"]
 

@@ -184,10 +184,10 @@ async def _known(tables: Tables, document: dict[str, Any], user_id: str) -> Pass
         raise PasskeyRefusedError("malformed") from cause
     if passkey is None:
         raise PasskeyRefusedError("unknown_credential", user_id or None)
-    if owner not in ({None, passkey.user_id} if user_id else {passkey.user_id}):
-        raise PasskeyRefusedError("foreign_user_handle", passkey.user_id)
     if user_id and passkey.user_id != user_id:
         raise PasskeyRefusedError("foreign_credential", user_id)
+    if owner not in ({None, passkey.user_id} if user_id else {passkey.user_id}):
+        raise PasskeyRefusedError("foreign_user_handle", passkey.user_id)
     return passkey
 
 
