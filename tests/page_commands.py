@@ -33,7 +33,8 @@ class Command:
         kept = {name: held for name, held in os.environ.items()
                 if not name.startswith("GRIDWARDEN_") and name != "DATABASE_URL"}
         done = subprocess.run(
-            [*_INTERPRETERS[self.language], self.text], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*_INTERPRETERS[self.language], self.text], cwd=folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, check=False, timeout=120,
             env=kept | {"PATH": f"{_PROGRAMS}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"} | variables)
         return done.returncode, (done.stdout.splitlines() or [""])[-1]
