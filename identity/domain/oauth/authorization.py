@@ -28,7 +28,8 @@ from identity.domain.oauth.responses import RESPONSE_MODES, WEB_SCHEMES, Respons
 from identity.domain.people.assurance import ACR_VALUES
 from identity.domain.records import Client
 
-__all__ = ["CHECKS", "DISPLAYS", "FIELDS", "PROMPTS", "AuthorizationRequest", "Reading", "read_request", "response_url", "trusted_redirect"]
+__all__ = ["CHECKS", "DISPLAYS", "FIELDS", "PROMPTS", "AuthorizationRequest", "Reading", "read_request", "response_url",
+           "trusted_redirect"]
 
 _MAX_AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)

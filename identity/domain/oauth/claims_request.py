@@ -1,6 +1,6 @@
 """The `claims` parameter (OIDC Core 5.5), read strictly: which single claims a client asks for, and where.
 
-    {"userinfo": {name: null | {"essential": bool, "value": any, "values": [any]}}, "id_token": {...}}
+`{"userinfo": {name: null or {"essential": bool, "value": any, "values": [any]}}, "id_token": {...}}`
 """
 
 from collections.abc import Mapping, Sequence

@@ -76,8 +76,9 @@ def _is_rfc9101(found: Verified) -> bool:
 def _check_openid(claims: Mapping[str, Any], outside: Asked) -> None:
     """OIDC Core 6.1: these stand outside too, or the request is not a valid OAuth 2.0 request."""
     if outside.get("response_type") is None or "openid" not in outside.words("scope"):
-        raise AuthorizationError("invalid_request", "response_type and scope=openid must also stand outside the request "
-                                 "object (OIDC Core 6.1), unless its typ is oauth-authz-req+jwt (RFC 9101)")
+        raise AuthorizationError(
+            "invalid_request", "response_type and scope=openid must also stand outside the request object "
+            "(OIDC Core 6.1), unless its typ is oauth-authz-req+jwt (RFC 9101)")
     if claims.get("response_type", outside.get("response_type")) != outside.get("response_type"):
         raise _refusal("response_type must be the same inside and outside (OIDC Core 6.1)")
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeGuard
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from identity.domain.oauth.authorization import AuthorizationRequest
 from identity.domain.oauth.due import Due
 from identity.domain.oauth.parameters import read_pairs
 from identity.domain.oauth.responses import AuthorizationResponse
 from identity.domain.people.interactions import Interaction, Purpose, StaleInteractionError
+from identity.domain.records import Session
 from identity.http.pages.consent import consent_values, place_of
 from identity.http.pages.forms import form_fields, form_pairs
 from identity.http.pages.front import Front
@@ -27,7 +28,7 @@ MAX_LOCATION = 8_000
 _PURPOSES = {Due.ACCOUNT: Purpose.SELECT_ACCOUNT, Due.CONSENT: Purpose.CONSENT}
 _FORM_POST_POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; "
                      "base-uri 'none'")
-"""No form-action: Chromium applies it to wherever the application redirects after our form, and that is its business."""
+"""No form-action: Chromium applies it to wherever the application redirects after our form, which is its business."""
 
 
 class AuthorizeRoutes:
@@ -73,12 +74,13 @@ class AuthorizeRoutes:
             return self._front.stale(request)
         visit = self._visit(request, interaction)
         outcome = await self._front.provider.authorizations.answer(read_pairs(interaction.query), visit)
-        if not _is_due(outcome, Due.ACCOUNT, interaction):
+        due = _page_due(outcome, Due.ACCOUNT, interaction)
+        if due is None:
             return self._follow(request, outcome, visit)
+        asked, session = due
         return self._front.pages.render(
-            request, "select_account.html", ui_locales=outcome.request.ui_locales, interaction=text,
-            form_target=outcome.request.redirect_uri, client=outcome.request.client.name,
-            name=outcome.session.user_name)
+            request, "select_account.html", ui_locales=asked.ui_locales, interaction=text,
+            form_target=asked.redirect_uri, client=asked.client.name, name=session.user_name)
 
     async def account(self, request: Request) -> Response:
         """Go on as this person, or let another log in."""
@@ -102,12 +104,14 @@ class AuthorizeRoutes:
             return self._front.stale(request)
         visit = self._visit(request, interaction)
         outcome = await self._front.provider.authorizations.answer(read_pairs(interaction.query), visit)
-        if not _is_due(outcome, Due.CONSENT, interaction):
+        due = _page_due(outcome, Due.CONSENT, interaction)
+        if due is None:
             return self._follow(request, outcome, visit)
-        t = self._front.pages.translate(request, outcome.request.ui_locales)
+        asked, session = due
+        t = self._front.pages.translate(request, asked.ui_locales)
         return self._front.pages.render(
-            request, "consent.html", ui_locales=outcome.request.ui_locales, interaction=text,
-            form_target=outcome.request.redirect_uri, **consent_values(outcome.request, outcome.session, t))
+            request, "consent.html", ui_locales=asked.ui_locales, interaction=text, form_target=asked.redirect_uri,
+            **consent_values(asked, session, t))
 
     async def consent(self, request: Request) -> Response:
         """Carry out the person's choice (303), for the session that saw the page and no other."""
@@ -167,7 +171,8 @@ class AuthorizeRoutes:
             raise StaleInteractionError
 
 
-def _is_due(outcome: Outcome, page: Due, interaction: Interaction) -> TypeGuard[Waiting]:
-    """Whether that very page is due, to the session it was sealed for; else the request goes on where it stands."""
-    return (isinstance(outcome, Waiting) and outcome.due is page and outcome.session is not None
-            and outcome.session.id == interaction.session_id)
+def _page_due(outcome: Outcome, page: Due, interaction: Interaction) -> tuple[AuthorizationRequest, Session] | None:
+    """Return what the page shows, if that page is due to the session it was sealed for; else the request goes on."""
+    if not isinstance(outcome, Waiting) or outcome.due is not page or outcome.session is None:
+        return None
+    return (outcome.request, outcome.session) if outcome.session.id == interaction.session_id else None

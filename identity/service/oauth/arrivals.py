@@ -1,11 +1,14 @@
 """Where an authorization request comes from: said plainly, signed in an object (RFC 9101), or pushed (RFC 9126).
 
-    outside parameters -> client -> (pushed: its row | signed: the verified object | plain) -> the tables of checks
+First who asks (the client) and where errors may go, then what is asked, then the tables of checks.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
+from identity.adapters.outbound import DestinationDownError, RefusedDestinationError
 from identity.domain.jose.foreign import Verified, peeked
 from identity.domain.oauth.asked import Asked, Pairs
 from identity.domain.oauth.authorization import AuthorizationRequest, Reading, read_request, trusted_redirect
@@ -78,10 +81,17 @@ class Arrivals:
         claimed = _peeked(text)
         if is_unsigned(claimed):
             raise AuthorizationError("request_not_supported", "request objects must be signed: alg none is not taken")
-        kid = claimed.header.get("kid")
-        keys = await self._foundation.client_keys.of(client, kid=kid if isinstance(kid, str) else None)
+        keys = await self._keys(client, claimed.header.get("kid"))
         issuer, now_s = self._foundation.mint.issuer, self._foundation.now_us() // SECOND_US
         return parameters_of(read_object(text, keys, client, issuer, now_s), outside, client, is_pushed=is_pushed)
+
+    async def _keys(self, client: Client, kid: object) -> Mapping[str, Any]:
+        """Keys that are missing or out of reach verify nothing; whose fault it is, the client must mend it."""
+        try:
+            return await self._foundation.client_keys.of(client, kid=kid)
+        except (InvalidTokenError, RefusedDestinationError, DestinationDownError) as cause:
+            why = f"the keys of this client are not to be had: {cause.detail}"
+            raise AuthorizationError("invalid_request_object", why) from cause
 
     def checked(self, asked: Asked, client: Client) -> AuthorizationRequest:
         """Return the request that these parameters make; raise UntrustedRedirectError, AuthorizationError."""
@@ -115,4 +125,5 @@ def _peeked(text: str) -> Verified:
     try:
         return peeked(f"{text}AA" if text.endswith(".") else text)
     except InvalidTokenError as cause:
-        raise AuthorizationError("invalid_request_object", f"the request object is not valid: {cause.reason}") from cause
+        why = f"the request object is not valid: {cause.reason}"
+        raise AuthorizationError("invalid_request_object", why) from cause
