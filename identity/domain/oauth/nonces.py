@@ -1,6 +1,6 @@
 """Server nonces for DPoP (RFC 9449 section 8): nothing is stored, every process makes and accepts the same ones.
 
-    nonce(t) = base64url( HMAC-SHA-256(key, "dpop-nonce" || floor(t / 120 s)) )[:24]
+    nonce(t) = base64url( HMAC-SHA-256(key, "dpop-nonce " || floor(t / 120 s)) )[:24]
 
 The nonce of the window before and of the one after is accepted too: a client has two to four minutes to use one, and
 two machines may disagree about the time.
@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 
 WINDOW_US = 120_000_000
 NONCE_LIFE_US = 3 * WINDOW_US
-_LENGTH = 24
+_LENGTH, _KEPT = 24, 3
 
 
 class Nonces:
@@ -36,7 +36,7 @@ class Nonces:
     def _of(self, window: int) -> str:
         made = self._made.get(window)
         if made is None:
-            digest = hmac.digest(self._key, b"dpop-nonce" + window.to_bytes(8, "big"), hashlib.sha256)
+            digest = hmac.digest(self._key, f"dpop-nonce {window}".encode(), hashlib.sha256)
             made = urlsafe_b64encode(digest).decode()[:_LENGTH]
-            self._made = {at: text for at, text in self._made.items() if abs(at - window) <= 1} | {window: made}
+            self._made = {at: text for at, text in self._made.items() if abs(at - window) < _KEPT} | {window: made}
         return made
