@@ -44,10 +44,12 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
     answer: int = 200
     delay_s: float = 0.0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Write down and answer."""
         self.received.append(Sent(request.path, dict(request.headers), await request.text()))
+        self.arrived.set()
         await asyncio.sleep(self.delay_s)
         return web.Response(status=self.answers.pop(0) if self.answers else self.answer)
 
