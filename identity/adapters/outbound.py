@@ -7,11 +7,13 @@ their network. No redirect, no proxy, no compression, a cap on bytes and on time
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,18 @@ Names = Callable[[str, int], Awaitable[Sequence[str]]]
 
 TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 65_536
-_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
-_ALWAYS_REFUSED = (ip_network("169.254.169.254/32"), ip_network("fd00:ec2::254/128"))
+_NAT64 = ip_network("64:ff9b::/96")
+"""Where an IPv6-only network puts the IPv4 internet (RFC 6052); the last 32 bits are the address that is meant."""
+_GLOBAL_UNICAST = ip_network("2000::/3")
+_SPECIAL = tuple(ip_network(text) for text in (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+    "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+    "224.0.0.0/3", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
+))
+"""The special-purpose addresses of IANA's registries (RFC 6890): Python's own list differs between its versions."""
+MAX_URL = 2_048
+_NUMERIC = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.ASCII | re.IGNORECASE)
+"""A host whose last label is a number: old name services read it as an address in octal, hexadecimal, or short."""
 
 
 class RefusedDestinationError(InvalidInputError):
@@ -60,11 +72,16 @@ class Outbound:
     """Calls the world. `networks` are inside addresses it may call too; `ca` names roots beside the system's."""
 
     def __init__(self, networks: Sequence[Network] = (), ca: Path | None = None, *, names: Names | None = None) -> None:
-        self._networks = tuple(networks)
-        self._tls = ssl.create_default_context()
-        if ca is not None:
-            self._tls.load_verify_locations(cafile=str(ca))
+        self._networks, self._ca = tuple(networks), ca
         self._names = names or _system_names
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """The roots we trust, read when somebody is called at all."""
+        context = ssl.create_default_context()
+        if self._ca is not None:
+            context.load_verify_locations(cafile=str(self._ca))
+        return context
 
     async def get_json(self, url: str, *, max_bytes: int) -> Any:  # noqa: ANN401 - JSON is any JSON value
         """Return the JSON at a URL; raise RefusedDestinationError, DestinationDownError."""
@@ -142,21 +159,17 @@ class _Guard(AbstractResolver):
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet could reach it, also looking through IPv6 at the IPv4 address inside."""
-    if isinstance(address, IPv6Address):
-        inner = _embedded(address)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
-
-
-def _embedded(address: IPv6Address) -> IPv4Address | None:
-    if any(address in network for network in _NAT64):
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    """Whether it is an address of the internet at large; those that wrap an IPv4 address count as what is inside."""
+    if address in _NAT64:
+        return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False  # loopback, link-local, unique local, mapped (::ffff:0:0/96), compatible (::/96), multicast ...
+    return address.is_global and not any(address in network for network in _SPECIAL)
 
 
 def _target(url: str) -> URL:
+    if len(url) > MAX_URL or not url.isprintable() or " " in url or "\\" in url:
+        raise RefusedDestinationError("it is not a URL")
     try:
         target = URL(url)
         port = target.port
@@ -168,7 +181,17 @@ def _target(url: str) -> URL:
         raise RefusedDestinationError("it has a user or a password")
     if target.fragment:
         raise RefusedDestinationError("it has a fragment")
+    if _NUMERIC.search(target.host) and not _is_address(target.host):
+        raise RefusedDestinationError("its host is a number, and no address as RFC 3986 writes one")
     return target
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _capped(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes:
