@@ -95,7 +95,7 @@ class ClientRoutes:
         wanted: Import = _body(await request.body(), Import)
         context = context_of(request.scope)
         for document in wanted.clients:
-            _check_known(document, _ANSWERED | {"client_secret"})
+            check_importable(document)
         found = await self._desk.bring(wanted.clients, by=context.principal, is_trial=wanted.dry_run, context=context)
         return json_response({"items": [change_json(change) for change in found], "dry_run": wanted.dry_run})
 
@@ -106,12 +106,12 @@ class ClientRoutes:
         limits = {"scopes": wanted.scopes, "grant_types": wanted.grant_types, "profile": wanted.profile}
         text, access = await self._desk.invite(Invitation(wanted.uses, wanted.expires_in, limits),
                                                by=context.principal, context=context)
-        return json_response(_invitation(access) | {"initial_access_token": text}, 201)
+        return json_response(invitation_json(access) | {"initial_access_token": text}, 201)
 
     async def invitations(self, _: Request) -> Response:
         """List the invitations that still work."""
         found = await self._desk.invitations()
-        return json_response({"items": [_invitation(access) for access in found], "next": None})
+        return json_response({"items": [invitation_json(access) for access in found], "next": None})
 
     async def uninvite(self, request: Request) -> Response:
         """Take an invitation back."""
@@ -132,14 +132,16 @@ def change_json(change: Change) -> dict[str, Any]:
     action = "created" if change.issued.is_new else "updated" if change.changed else "unchanged"
     once = {"client_secret": change.issued.secret} if change.issued.secret else {}
     return {"client_id": change.issued.client.id, "action": action,
-            "changed": [] if change.issued.is_new else list(change.changed), **once}
+            "changed": {name: {"before": before, "after": after} for name, (before, after) in change.changed.items()},
+            **once}
 
 
 def _once(issued: Issued) -> dict[str, Any]:
     return client_json(issued.client) | ({"client_secret": issued.secret} if issued.secret else {})
 
 
-def _invitation(access: InitialAccess) -> dict[str, Any]:
+def invitation_json(access: InitialAccess) -> dict[str, Any]:
+    """Return an invitation as an administrator sees it; never its text."""
     return {"id": access.id, "created_by": access.created_by, "uses_left": access.uses_left,
             "limits": dict(access.limits), "created_at": to_iso(access.created_at_us),
             "expires_at": to_iso(access.expires_at_us)}
@@ -152,6 +154,11 @@ def _document(raw: bytes) -> dict[str, Any]:
         raise UnprocessableError("the body must be an object in the names of RFC 7591")
     _check_known(document, _ANSWERED)
     return document
+
+
+def check_importable(document: dict[str, Any]) -> None:
+    """Raise UnprocessableError for a name that no client has; what `export` wrote may come back."""
+    _check_known(document, _ANSWERED | {"client_secret"})
 
 
 def _check_known(document: dict[str, Any], also: frozenset[str]) -> None:

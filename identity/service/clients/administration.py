@@ -7,7 +7,7 @@ from typing import Any
 
 from identity.domain.clients.errors import ClientMetadataError
 from identity.domain.clients.metadata import GRANT_TYPES, one_of, some_of, texts
-from identity.domain.clients.registration import TRUSTED
+from identity.domain.clients.registration import TRUSTED, document_of
 from identity.domain.naming import new_scopes
 from identity.domain.opaque import Kind, mint
 from identity.domain.records import Client, InitialAccess
@@ -34,10 +34,10 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What importing one document did or would do: `changed` names the metadata; `document` is what came out."""
+    """What importing one document did or would do: each name that differs with its value before and after."""
 
     issued: Issued
-    changed: tuple[str, ...]
+    changed: Mapping[str, tuple[Any, Any]]
 
 
 class _TrialOverError(Exception):
@@ -142,9 +142,12 @@ class ClientAdministration:
         known = await tables.clients.find(client_id)
         if known is None:
             issued = await self._registrar.add(tables, document, by, secret=secret)
-            return Change(issued, ("*",))
+            return Change(issued, {name: (None, value) for name, value in document_of(issued.client).items()})
         issued = await self._registrar.replace(tables, known, document, by, secret=secret)
-        return Change(issued, changes(known, issued.client))
+        before, after = document_of(known), document_of(issued.client)
+        before |= {"roles": sorted(known.roles)}
+        after |= {"roles": sorted(issued.client.roles)}
+        return Change(issued, {name: (before.get(name), after.get(name)) for name in changes(known, issued.client)})
 
 
 async def _found(tables: Tables, client_id: str) -> Client:
