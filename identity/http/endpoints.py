@@ -19,6 +19,7 @@ from identity.http.pages.language_switch import LanguageRoutes
 from identity.http.pages.logout import LogoutRoutes
 from identity.http.pages.rendering import Pages
 from identity.http.pages.static_files import StaticRoutes
+from identity.http.people_routes import people_endpoints
 from identity.http.scim.routes import scim_endpoints
 from identity.http.signals.routes import signal_endpoints
 from identity.service import IdentityProvider
@@ -34,7 +35,7 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
         *_discovery(protocol, base),
         *signal_endpoints(provider),
         *_below(base, (*_protocol(protocol), *userinfo_endpoints(provider),
-                       *_registration(RegistrationRoutes(provider)), *_pages(front))),
+                       *_registration(RegistrationRoutes(provider)), *_pages(front), *people_endpoints(front))),
         *_administration(AdministrationRoutes(provider)),
         *_clients(ClientRoutes(provider)),
         *scim_endpoints(provider),

@@ -64,6 +64,10 @@ class Mail:
     tries: int = 0
 
 
+class MailRefusedError(Exception):
+    """The server will never take this mail; the text says why and names no address."""
+
+
 @dataclass(frozen=True, slots=True)
 class MailLink:
     """A one-time link at rest."""

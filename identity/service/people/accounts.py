@@ -1,10 +1,11 @@
-"""People: created, changed, given roles, locked, deleted. A change is sealed before it commits and effective at once."""
+"""People: created, changed, given roles, locked, deleted. A change is sealed before it commits, effective at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from identity.domain.naming import account_name, new_account_name, new_email, new_roles
+from identity.domain.people.factors import Factors
 from identity.domain.people.profiles import new_profile
 from identity.domain.records import User
 from identity.domain.signals.events import Initiator, roles_changed
@@ -14,6 +15,7 @@ from identity.service.people.endings import Endings
 from identity.service.people.mailing import Mailing
 from identity.service.people.new_passwords import NewPasswords, known_of
 from identity.service.people.roles import require_known
+from identity.store.account_views import SessionView
 from identity.store.database import Tables
 from shared_kernel.context import RequestContext
 from shared_kernel.errors import ConflictError, NotFoundError
@@ -53,6 +55,14 @@ class NewPerson:
     email: str | None = None
     is_email_verified: bool = False
     profile: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """What an administrator sees beside the record."""
+
+    sessions: Sequence[SessionView]
+    factors: Factors
 
 
 class Accounts:
@@ -215,6 +225,12 @@ class Accounts:
         if user is None:
             raise UnknownUserError
         return user
+
+    async def view(self, user: User) -> PersonView:
+        """Return a person's live sessions and factors."""
+        async with self._foundation.database.read() as tables:
+            return PersonView(await tables.account_views.sessions_of(user.id, self._foundation.now_us()),
+                              await tables.factors.of(user.id))
 
     async def listed(self, after: str, limit: int, containing: str = "") -> list[User]:
         """Return people by name, those whose name or address contains a text."""

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from identity.domain.languages import of_locale
 from identity.domain.opaque import Kind, mint
-from identity.domain.people.mails import RETRIES_US, TEMPLATES, Mail, MailLink
+from identity.domain.people.mails import RETRIES_US, TEMPLATES, Mail, MailLink, MailRefusedError
 from identity.domain.records import User
 from identity.store.database import Database, Tables
 from shared_kernel.clock import Clock
@@ -28,10 +28,6 @@ NOBODY = "nobody has this address"
 
 _MAILS = Counter("gridwarden_identity_mails_total", "Mails by outcome", ["outcome"])
 _log = structlog.get_logger()
-
-
-class MailRefusedError(Exception):
-    """The server will never take this mail; the text says why and names no address."""
 
 
 class MailSender(Protocol):

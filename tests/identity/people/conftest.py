@@ -14,6 +14,7 @@ from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.house import House
+from tests.identity.people.town import MailBox, Town
 from tests.identity.world import ISSUER, ListRecorder
 
 
@@ -68,6 +69,19 @@ async def house(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path, judg
         login_accepted=judge.accept, mail=postbox, places=places)
     found = House(provider, recorder, clock, app_pool)
     found.postbox = postbox
+    await found.people()
+    yield found
+    provider.close()
+
+
+@pytest.fixture
+async def town(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Town]:
+    """A provider with people, clients, open registration and a mail server."""
+    recorder, mailbox = ListRecorder(), MailBox()
+    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
+                                mail=mailbox, people_registration=True)
+    found = Town(provider, recorder, clock, app_pool)
+    found.mailbox = mailbox
     await found.people()
     yield found
     provider.close()

@@ -46,6 +46,11 @@ class House(World):
         assert "/login/factor?" in answer.headers["location"]
         return await browser.get(answer.headers["location"], headers=headers)
 
+    async def asked(self, browser: httpx.AsyncClient) -> httpx.Response:
+        """Log alice in anew, as strongly as she can; answer the page of the second factor."""
+        page = await self.page(browser, acr_values=MFA, prompt="login")
+        return await self.second_page(browser, await self.login(browser, page))
+
     async def with_app(self, browser: httpx.AsyncClient) -> tuple[bytes, list[str]]:
         """Let alice, who logs in with this browser, enrol an app; answer its secret and the recovery codes."""
         await self.sign_in(browser)
