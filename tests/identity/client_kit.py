@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from shared_kernel.clock import Clock
+from tests.conftest import START_US
+from tests.frozen_clock import FrozenClock
 from tests.identity.world import ISSUER
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -210,10 +212,9 @@ class Authority:
         """Make a root."""
         return cls(_certificate(subject, ec.generate_private_key(ec.SECP256R1()), None, at=at, is_ca=True))
 
-    def issue(self, subject: str = "CN=client,O=Gridwarden", *, at: Clock | None = None, is_ca: bool = False,
-              **parts: Any) -> Certificate:
-        """Sign a client's certificate; `parts` are dns, uri, ip, email, days, starts_in_days, usages."""
-        return _certificate(subject, ec.generate_private_key(ec.SECP256R1()), self.own, at=at, is_ca=is_ca, **parts)
+    def issue(self, subject: str = "CN=client,O=Gridwarden", **parts: Any) -> Certificate:
+        """Sign a client's certificate; `parts` are at, is_ca, dns, uri, ip, email, days, starts_in_days, usages."""
+        return _certificate(subject, ec.generate_private_key(ec.SECP256R1()), self.own, **parts)
 
     def below(self, subject: str = "CN=Grid Test Intermediate", *, at: Clock | None = None) -> "Authority":
         """Make an authority below this one."""
@@ -221,9 +222,9 @@ class Authority:
 
 
 @cache
-def client_ca(clock: Clock) -> Authority:
-    """Return the authority that the providers of the tests trust, one for each clock."""
-    return Authority.new(at=clock)
+def client_ca() -> Authority:
+    """Return the authority that the providers of the tests trust, valid where their clocks stand."""
+    return Authority.new(at=FrozenClock(START_US))
 
 
 def _certificate(  # noqa: PLR0913 - the parts of a certificate

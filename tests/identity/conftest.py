@@ -45,6 +45,6 @@ async def desk(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> As
     """A provider asked by protocol clients; the authority `client_ca` vouches for their certificates."""
     provider = IdentityProvider(
         Database(app_pool), ListRecorder(), clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
-        client_authorities=Authorities([client_ca(clock).own.x509]))
+        client_authorities=Authorities([client_ca().own.x509]))
     yield ClientDesk(provider, clock)
     provider.close()

@@ -114,7 +114,7 @@ async def test_an_assertion_may_name_its_type(desk: ClientDesk, typ: str | None)
 async def test_a_certificate_of_a_known_authority_proves_the_client_by_its_subject(desk: ClientDesk) -> None:
     """RFC 8705 section 2.1."""
     await desk.register("c1", auth_method="tls_client_auth", tls_subject_dn="CN=client,O=Gridwarden")
-    certificate = client_ca(desk.clock).issue("CN=client,O=Gridwarden", at=desk.clock)
+    certificate = client_ca().issue("CN=client,O=Gridwarden", at=desk.clock)
 
     found = await desk.authenticate({"client_id": "c1"}, certificate=certificate.der)
 
@@ -131,7 +131,7 @@ async def test_a_certificate_proves_the_client_by_an_alternative_name(
         desk: ClientDesk, setting: str, value: str, names: dict[str, list[str]]) -> None:
     """RFC 8705 section 2.1.2."""
     await desk.register("c1", auth_method="tls_client_auth", **{setting: value})
-    certificate = client_ca(desk.clock).issue("CN=x", at=desk.clock, **names)
+    certificate = client_ca().issue("CN=x", at=desk.clock, **names)
 
     found = await desk.authenticate({"client_id": "c1"}, certificate=certificate.der)
 

@@ -295,6 +295,6 @@ async def test_a_refused_assertion_is_not_used_up(desk: ClientDesk) -> None:
 async def test_a_registered_client_is_refused_by_certificate_when_it_has_a_secret(desk: ClientDesk) -> None:
     """RFC 8705 section 2: mutual TLS is a method of its own."""
     await desk.register("c1", secret=SECRET)
-    certificate = client_ca(desk.clock).issue(at=desk.clock)
+    certificate = client_ca().issue(at=desk.clock)
     with pytest.raises(InvalidClientError):
         await desk.authenticate({"client_id": "c1"}, certificate=certificate.der)

@@ -37,7 +37,7 @@ async def test_no_certificate_is_no_proof(desk: ClientDesk) -> None:
 async def test_a_certificate_that_is_not_a_client_s_now_is_refused(desk: ClientDesk, parts: dict[str, Any]) -> None:
     """RFC 5280 sections 4.1.2.5, 4.2.1.12, 4.2.1.9."""
     await desk.register("c1", auth_method="tls_client_auth", tls_subject_dn=NAME)
-    assert await is_refused(desk, client_ca(desk.clock).issue(NAME, at=desk.clock, **parts))
+    assert await is_refused(desk, client_ca().issue(NAME, at=desk.clock, **parts))
 
 
 async def test_a_certificate_of_an_unknown_authority_is_refused(desk: ClientDesk) -> None:
@@ -50,7 +50,7 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(desk: ClientDesk
 async def test_a_client_certificate_signs_no_other(desk: ClientDesk) -> None:
     """RFC 5280 section 4.2.1.9: only an authority's certificate may."""
     await desk.register("c1", auth_method="tls_client_auth", tls_subject_dn=NAME)
-    honest = Authority(client_ca(desk.clock).issue("CN=mallory", at=desk.clock))
+    honest = Authority(client_ca().issue("CN=mallory", at=desk.clock))
     assert await is_refused(desk, honest.issue(NAME, at=desk.clock))
 
 
@@ -60,7 +60,7 @@ async def test_a_client_certificate_signs_no_other(desk: ClientDesk) -> None:
 async def test_another_subject_is_refused(desk: ClientDesk, registered: str) -> None:
     """RFC 8705 section 2.1.2; RFC 4517 section 4.2.15: every part, in order."""
     await desk.register("c1", auth_method="tls_client_auth", tls_subject_dn=registered)
-    assert await is_refused(desk, client_ca(desk.clock).issue(NAME, at=desk.clock))
+    assert await is_refused(desk, client_ca().issue(NAME, at=desk.clock))
 
 
 @pytest.mark.parametrize(("settings", "names"), [
@@ -77,12 +77,12 @@ async def test_another_alternative_name_is_refused(
         desk: ClientDesk, settings: dict[str, str], names: dict[str, list[str]]) -> None:
     """RFC 8705 section 2.1.2: no wildcards, no other kind of name."""
     await desk.register("c1", auth_method="tls_client_auth", **settings)
-    assert await is_refused(desk, client_ca(desk.clock).issue("CN=x", at=desk.clock, **names))
+    assert await is_refused(desk, client_ca().issue("CN=x", at=desk.clock, **names))
 
 
 async def test_a_client_with_two_names_or_none_is_refused(desk: ClientDesk) -> None:
     """RFC 8705 section 2.1.2: exactly one is registered."""
-    certificate = client_ca(desk.clock).issue(NAME, at=desk.clock, dns=["a.grid.test"])
+    certificate = client_ca().issue(NAME, at=desk.clock, dns=["a.grid.test"])
     await desk.register("c1", auth_method="tls_client_auth", tls_subject_dn=NAME, tls_san_dns="a.grid.test")
     assert await is_refused(desk, certificate)
     await desk.register("c1", auth_method="tls_client_auth")
@@ -94,7 +94,7 @@ async def test_a_certificate_that_was_not_registered_is_refused(desk: ClientDesk
     mine, other = self_signed(NAME, at=desk.clock), self_signed(NAME, at=desk.clock)
     await desk.register("c1", auth_method="self_signed_tls_client_auth", jwks={"keys": [mine.jwk]})
     assert await is_refused(desk, other)
-    assert await is_refused(desk, client_ca(desk.clock).issue(NAME, at=desk.clock))
+    assert await is_refused(desk, client_ca().issue(NAME, at=desk.clock))
     assert await is_refused(desk, None)
     assert not await is_refused(desk, mine)
 
@@ -125,7 +125,7 @@ async def test_an_issuer_in_the_chain_of_the_client_s_does_not_count(desk: Clien
 async def test_a_certificate_does_not_replace_an_assertion(desk: ClientDesk) -> None:
     """RFC 6749 section 2.3: private_key_jwt means private_key_jwt."""
     await desk.holder("c1", tls_subject_dn=NAME)
-    assert await is_refused(desk, client_ca(desk.clock).issue(NAME, at=desk.clock))
+    assert await is_refused(desk, client_ca().issue(NAME, at=desk.clock))
 
 
 @pytest.mark.parametrize("pem", [b"", b"nonsense", client_ca.__doc__.encode() if client_ca.__doc__ else b""])
