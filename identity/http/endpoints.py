@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from identity.http.api.administration import AdministrationRoutes
 from identity.http.api.clients import MAX_IMPORT, ClientRoutes
 from identity.http.login_routes import factor_endpoints, login_endpoints
+from identity.http.oauth.cross_origin import preflight
 from identity.http.oauth.protocol import ProtocolRoutes
 from identity.http.oauth.registration import RegistrationRoutes
 from identity.http.oauth.userinfo import userinfo_endpoints
@@ -66,6 +67,8 @@ def _protocol(routes: ProtocolRoutes) -> tuple[Endpoint, ...]:
                  own_credentials=True),
         Endpoint("POST", "/oauth2/par", "oauth.par", routes.push, max_body=MAX_FORM, own_credentials=True),
         Endpoint("POST", "/oauth2/revoke", "oauth.revoke", routes.revoke, max_body=MAX_FORM, own_credentials=True),
+        *(Endpoint("OPTIONS", f"/oauth2/{name}", f"oauth.{name}", preflight, own_credentials=True)
+          for name in ("token", "par", "revoke")),
     )
 
 

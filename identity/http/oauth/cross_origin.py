@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-OPEN: Mapping[str, str] = {
+OPEN: dict[str, str] = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "WWW-Authenticate, DPoP-Nonce",
 }

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from identity.domain.jose.key_ring import JWKS_MAX_AGE_S
 from identity.domain.oauth.errors import OAuthError
+from identity.http.oauth.cross_origin import OPEN
 from identity.http.pages.forms import form_pairs
 from identity.service import IdentityProvider
 from shared_kernel.context import context_of
@@ -67,7 +68,7 @@ class ProtocolRoutes:
             found = await ask(await _pairs(request), context)
         except OAuthError as error:
             return _refusal(error, context.credentials.authorization)
-        headers = {"DPoP-Nonce": self._provider.sender.nonce()} if context.credentials.proofs else {}
+        headers = OPEN | ({"DPoP-Nonce": self._provider.sender.nonce()} if context.credentials.proofs else {})
         if isinstance(found, bytes):
             return Response(found, status, _NO_STORE | headers, media_type)
         return json_response(found if found is not None else {}, status, headers)
@@ -88,4 +89,4 @@ def _refusal(error: OAuthError, authorization: str | None) -> Response:
     is_challenged = error.status == 401 and authorization is not None  # noqa: PLR2004 - RFC 6749 5.2
     headers = {"WWW-Authenticate": 'Basic realm="gridwarden"'} if is_challenged else {}
     answer = {"error": error.code, "error_description": error.description}
-    return json_response(answer, error.status, {**headers, **error.headers})
+    return json_response(answer, error.status, {**OPEN, **headers, **error.headers})

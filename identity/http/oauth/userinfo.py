@@ -35,9 +35,10 @@ class UserInfoRoutes:
             found = await self._provider.userinfo.answer(credentials, context)
         except (OAuthError, InsufficientScopeError, UnauthenticatedError) as error:
             return _refusal(error)
+        headers = OPEN | ({"DPoP-Nonce": self._provider.sender.nonce()} if credentials.proofs else {})
         if found.signed is None:
-            return json_response(found.claims, headers=OPEN)
-        return Response(found.signed, 200, {"Cache-Control": "no-store", **OPEN}, "application/jwt")
+            return json_response(found.claims, headers=headers)
+        return Response(found.signed, 200, {"Cache-Control": "no-store", **headers}, "application/jwt")
 
 
 async def _presented(request: Request, credentials: Credentials) -> Credentials:

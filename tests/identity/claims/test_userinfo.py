@@ -134,3 +134,18 @@ async def test_a_bound_token_is_told_to_the_holder_of_its_key(world: World) -> N
     assert answer.json()["token_type"] == "DPoP"
     assert (told.status_code, told.json()["sub"]) == (200, world.user.id)
     assert (borne.status_code, in_a_form.status_code) == (401, 401)
+
+
+async def test_a_single_page_application_gets_its_tokens_from_anywhere(world: World) -> None:
+    """A browser asks first because of the DPoP field, and may read tokens, refusals and nonces."""
+    asking = {"Origin": "https://spa.example", "Access-Control-Request-Method": "POST",
+              "Access-Control-Request-Headers": "dpop"}
+    async with world.browser() as browser:
+        before = [(await browser.options(f"/oauth2/{name}", headers=asking)).status_code
+                  for name in ("token", "par", "revoke")]
+
+    redeemed, refused = await world.redeem(await world.code()), await world.redeem("nonsense")
+
+    assert before == [204, 204, 204]
+    assert [answer.status_code for answer in (redeemed, refused)] == [200, 400]
+    assert {answer.headers["access-control-allow-origin"] for answer in (redeemed, refused)} == {"*"}

@@ -85,7 +85,7 @@ def test_our_events_have_the_members_the_examples_have_and_more(shared_vectors: 
 
     assert len(compared) == 11
     assert missing == {"reason_user"}
-    assert len([kind for kind, _ in examples if kind in OURS]) == 16
+    assert len([kind for kind, _ in examples if kind in OURS]) == 14
 
 
 def test_our_metadata_has_the_members_of_the_example(shared_vectors: Path) -> None:
