@@ -17,6 +17,7 @@ JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
 MAX_ACTORS = 4
 """A chain longer than this is a loop between services."""
 
+_OF_A_LOGIN = frozenset({"openid", "offline_access"})
 _OURS = frozenset({ACCESS_TOKEN_TYPE, JWT_TYPE})
 
 
@@ -34,10 +35,9 @@ def audiences_of(asked: tuple[str, ...], subject: AccessToken, client: Client) -
     return wanted
 
 
-def scopes_of(asked: frozenset[str] | None, subject: AccessToken, client: Client,
-              personal: frozenset[str]) -> frozenset[str]:
-    """Return the scope of the new token: within the subject token's and the client's own, about no login."""
-    allowed = (subject.scopes & client.scopes) - personal
+def scopes_of(asked: frozenset[str] | None, subject: AccessToken, client: Client) -> frozenset[str]:
+    """Return the scope of the new token: within the subject token's and the client's own, for no login."""
+    allowed = (subject.scopes & client.scopes) - _OF_A_LOGIN
     if asked is not None and not asked <= allowed:
         raise OAuthError("invalid_scope", "the subject token or this client does not have that scope")
     return asked or allowed

@@ -16,7 +16,6 @@ from identity.domain.oauth.errors import InvalidTokenError, OAuthError
 from identity.domain.records import Grant, GrantState, GrantTerms
 from identity.service.foundation import SECOND_US, Foundation
 from identity.service.oauth.grant_states import MAX_PARENTS, depth, live_state
-from identity.service.oauth.grants.client_credentials import PERSONAL_SCOPES
 from identity.service.oauth.grants.token_request import TokenRequest
 from identity.service.oauth.issuing import Answer, Bestowal, Issuing
 from shared_kernel.ids import uuid7
@@ -88,7 +87,7 @@ class TokenExchangeGrant:
             authenticated_at_us=parent.authenticated_at_us, amr=parent.terms.amr, acr=parent.terms.acr)
         return Grant(
             uuid7(), client.id, parent.user_id, parent.session_id,
-            rules.scopes_of(request.scopes, subject, client, PERSONAL_SCOPES), now_us, ends_s * SECOND_US, terms,
+            rules.scopes_of(request.scopes, subject, client), now_us, ends_s * SECOND_US, terms,
             parent.grant_id)
 
 
