@@ -72,13 +72,19 @@ async def receiving() -> AsyncIterator[Receiver]:
         await runner.cleanup()
 
 
+def provider_on(pool: asyncpg.Pool, clock: FrozenClock, folder: Path, issuer: str = ISSUER,
+                ) -> tuple[IdentityProvider, ListRecorder]:
+    """Return a provider that may call servers on loopback, and its ledger."""
+    recorder = ListRecorder()
+    return IdentityProvider(
+        Database(pool), recorder, clock, issuer=issuer, keys=KeyFiles(folder / "keys"), outbound=Outbound(LOOPBACK),
+        registration=RegistrationPolicy(networks=LOOPBACK)), recorder
+
+
 @asynccontextmanager
 async def reaching_world(pool: asyncpg.Pool, clock: FrozenClock, folder: Path) -> AsyncIterator[World]:
     """A world whose provider may call servers on loopback."""
-    recorder = ListRecorder()
-    provider = IdentityProvider(
-        Database(pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(folder / "keys"), outbound=Outbound(LOOPBACK),
-        registration=RegistrationPolicy(networks=LOOPBACK))
+    provider, recorder = provider_on(pool, clock, folder)
     world = World(provider, recorder, clock, pool)
     await world.people()
     try:

@@ -51,7 +51,7 @@ def test_a_person_who_told_nothing_has_no_empty_claims() -> None:
 
 
 def test_a_name_is_what_the_person_goes_by_else_given_and_family_name() -> None:
-    named = replace(ALICE, profile=ALICE.profile | {"name": "Lady A"})
+    named = replace(ALICE, profile={**ALICE.profile, "name": "Lady A"})
 
     assert person_claims(ALICE, frozenset({"profile"}), NOBODY_ASKED)["name"] == "Alice Doe"
     assert person_claims(named, frozenset({"profile"}), NOBODY_ASKED)["name"] == "Lady A"

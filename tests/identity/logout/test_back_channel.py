@@ -23,7 +23,7 @@ from tests.identity.world import World
 
 async def logged_out(world: World, receiver: Receiver, **settings: object) -> None:
     """Log alice in at the app, which listens, and out again."""
-    await listen(world, receiver, **settings)
+    await listen(world, receiver, "app", **settings)
     async with world.browser() as browser:
         tokens = await tokens_in(world, browser)
         await log_out(browser, id_token_hint=tokens["id_token"])

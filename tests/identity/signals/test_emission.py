@@ -10,7 +10,6 @@ from identity.domain.signals.events import (
     Credential,
     Initiator,
     credential_changed,
-    roles_changed,
 )
 from shared_kernel.errors import UnavailableError
 from shared_kernel.principal import Principal, PrincipalKind
@@ -85,10 +84,16 @@ async def test_a_changed_credential_is_told(world: World) -> None:
 
 
 async def test_changed_roles_are_told_as_claims(world: World) -> None:
-    signal = roles_changed(frozenset({"analyst", "admin"}), Initiator.ADMIN)
+    rp = await listener(world)
+    await rp.create()
 
-    assert signal.kind == TOKEN_CLAIMS_CHANGE
-    assert signal.to_event(1_000_000)["claims"] == {"roles": ["admin", "analyst"]}
+    await world.provider.set_roles("alice", frozenset({"analyst", "auditor"}), by=ADMIN)
+
+    [claims] = await rp.heard()
+    kind, event = event_of(claims)
+    assert kind == TOKEN_CLAIMS_CHANGE
+    assert event["claims"] == {"roles": ["analyst", "auditor"]}
+    assert event["initiating_entity"] == "admin"
 
 
 async def test_only_requested_events_are_told(world: World) -> None:
