@@ -1,6 +1,7 @@
 """Authenticator apps."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from identity.domain.people import totp
 from identity.domain.people.factors import Totp
@@ -25,7 +26,7 @@ class TotpApps:
 
     def __init__(self, form_key: bytes, issuer: str) -> None:
         self._key = derived_key(form_key, "totp")
-        self._issuer = issuer
+        self._issuer = f"Gridwarden {urlsplit(issuer).hostname}"
 
     def begin(self, user_id: str, now_us: int) -> Totp:
         """Return a new app, not confirmed yet."""
