@@ -113,7 +113,9 @@ class AccountRoutes:
                     failed: str | None = None, failure: str | None = None, status: int = 200,
                     fields: Mapping[str, str] | None = None) -> Response:
         view = await self._desk.view(session)
-        shown = dict(fields) if fields and failed == "profile" else _shown(view.user)
+        shown = _shown(view.user)
+        if fields and failed == "profile":
+            shown = {name: fields.get(name, "") for name in shown}
         return self._members.page(
             request, "account.html", session, purpose=Purpose.ACCOUNT, status=status, done=done, failed=failed,
             failure=failure, user=view.user, factors=view.factors, claims=shown,

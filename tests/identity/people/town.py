@@ -9,6 +9,7 @@ from shared_kernel.errors import UnavailableError
 from tests.identity.world import PASSWORD, World, hidden
 
 ADDRESS = "ada@grid.test"
+SESSION = "__Host-gw_session"
 NEW_PASSWORD = "seventeen lamps over the river"  # noqa: S105 - a test's
 
 
@@ -67,7 +68,9 @@ class Town(World):
 
     async def sign_in(self, browser: httpx.AsyncClient, name: str = "alice",
                       password: str = PASSWORD) -> httpx.Response:
-        """Log in at the login page, for no application."""
+        """Log in at the login page, for no application, into a new session."""
+        if SESSION in browser.cookies:
+            browser.cookies.delete(SESSION)
         return await self.login(browser, await browser.get("/login"), name=name, password=password)
 
     async def give_address(self, email: str = "alice@grid.test") -> None:
