@@ -18,7 +18,8 @@ def vault_session(settings: Settings) -> VaultSession:
         return VaultSession(str(settings.vault_addr).rstrip("/"),
                             role=AppRole(settings.vault_role_id, secret_id.get_secret_value()))
     if token is None or settings.vault_role_id or secret_id:
-        raise ConfigurationError("the settings keep keys in Vault: set VAULT_ROLE_ID with VAULT_SECRET_ID, or VAULT_TOKEN")
+        raise ConfigurationError(
+            "the settings keep keys in Vault: set VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_TOKEN alone")
     return VaultSession(str(settings.vault_addr).rstrip("/"), token=token.get_secret_value())
 
 

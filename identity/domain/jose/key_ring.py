@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 from joserfc.errors import JoseError
 
-from identity.domain.jose.algorithms import ALGORITHMS, KEY_CLASSES, Algorithm, Key, own_algorithm
+from identity.domain.jose.algorithms import ALGORITHMS, Algorithm, Key, own_algorithm
+from identity.domain.jose.private_keys import private_key
+from identity.domain.oauth.errors import InvalidTokenError
 from shared_kernel.errors import ConflictError, InvalidInputError
 
 ALGORITHM = "ES256"
@@ -69,11 +71,8 @@ class SigningKey:
         try:
             chosen = own_algorithm(algorithm)
             members = {name: value for name, value in document.items() if name not in _META}
-            key = KEY_CLASSES[chosen.kty].import_key(members)
-            if not chosen.suits(key) or not key.is_private:
-                raise InvalidInputError(f"a signing key is not a private key for {algorithm}")
-            return cls.of(chosen, key, int(document["created_at_us"]))
-        except (KeyError, ValueError, TypeError, AttributeError, JoseError) as cause:
+            return cls.of(chosen, private_key(members, chosen), int(document["created_at_us"]))
+        except (InvalidTokenError, KeyError, ValueError, TypeError, AttributeError, JoseError) as cause:
             raise InvalidInputError(f"a signing key is not a private JWK for {algorithm}") from cause
 
     def to_jwk(self) -> dict[str, Any]:

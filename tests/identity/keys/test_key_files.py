@@ -120,6 +120,15 @@ async def test_a_key_file_that_others_can_read_or_that_is_damaged_is_not_used(tm
         await files.load(0)
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_private_key_that_does_not_fit_its_public_half_is_refused(algorithm: str) -> None:
+    one, other = SigningKey.generate(0, algorithm).to_jwk(), SigningKey.generate(0, algorithm).to_jwk()
+    public = {name: other[name] for name in ("x", "y", "n") if name in other}
+
+    with pytest.raises(InvalidInputError):
+        SigningKey.from_jwk(one | public, algorithm)
+
+
 def test_a_key_of_another_kind_or_without_its_private_half_is_no_signing_key() -> None:
     key = SigningKey.generate(0, "RS256")
     for document, algorithm in ((key.to_jwk(), "ES256"), (key.to_public_jwk() | {"created_at_us": 0}, "RS256"),
