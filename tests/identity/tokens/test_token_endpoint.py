@@ -12,6 +12,7 @@ from shared_kernel.credentials import Credentials
 from tests.identity.tokens.kit import FORM, WEB_SECRET, basic
 from tests.identity.world import CALLBACK, ISSUER, VERIFIER, World
 
+
 def test_basic_credentials_are_read_as_rfc_6749_wrote_them(shared_vectors: Path) -> None:
     """RFC 6749 section 2.3.1."""
     case = json.loads((shared_vectors / "jose/rfc/rfc6749_basic.json").read_text())
