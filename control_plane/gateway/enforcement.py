@@ -72,7 +72,7 @@ class Gateway:
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._routes = RouteTable(endpoints)
-        self._judge = Judge(identity, policy, risk, labels)
+        self._identity, self._judge = identity, Judge(identity, policy, risk, labels)
         self._ledger, self._clock = ledger, clock
         self._origin = origin
         self._proxies = Proxies(trusted_proxies)
@@ -132,6 +132,8 @@ class Gateway:
             credentials=self._credentials(scope, headers, visit), source_ip=visit.source_ip,
             user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=self._clock.now_us(),
         )
+        if headers.proofs:
+            visit.reply.offer(b"dpop-nonce", self._identity.fresh_nonce())
         is_protocol = match.endpoint is not None and match.endpoint.own_credentials
         verdict = await (self._judge.standing_verdict_on if is_protocol else self._judge.verdict_on)(asked)
         principal = verdict.principal

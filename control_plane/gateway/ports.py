@@ -15,6 +15,9 @@ class Authenticator(Protocol):
     async def authenticate(self, credentials: Credentials) -> Principal:
         """Return the principal; nobody without an Authorization. Raise UnauthenticatedError for a bad credential."""
 
+    def fresh_nonce(self) -> str:
+        """Return what the next DPoP proof should carry (RFC 9449 section 8.2)."""
+
 
 class Answer(Protocol):
     """A decision, as the policy engine gives it; every part is checked before it is believed."""

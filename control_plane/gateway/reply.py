@@ -22,13 +22,18 @@ _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.
 class Reply:
     """A request's send channel; remembers with which status the answer began (0: not yet)."""
 
-    __slots__ = ("_own", "_send", "is_https", "status")
+    __slots__ = ("_offered", "_own", "_send", "is_https", "status")
 
     def __init__(self, send: Send, *, request_id: str, is_https: bool) -> None:
         self._send = send
         self._own: Headers = [*_ALWAYS, (b"x-request-id", request_id.encode("ascii"))]
+        self._offered: Headers = _UNLESS_SET
         self.is_https = is_https
         self.status = 0
+
+    def offer(self, name: bytes, value: str) -> None:
+        """Let the answer carry a field, unless whoever answers sets it."""
+        self._offered = [*self._offered, (name, value.encode("ascii"))]
 
     async def __call__(self, message: Message) -> None:
         """Send one message, its headers completed when it begins the answer."""
@@ -41,7 +46,7 @@ class Reply:
     def _completed(self, given: Sequence[tuple[bytes, bytes]]) -> Headers:
         kept = [(name, value) for name, value in given if name.lower() not in _OURS]
         names = {name.lower() for name, _ in kept}
-        found = [*kept, *self._own, *(header for header in _UNLESS_SET if header[0] not in names)]
+        found = [*kept, *self._own, *(header for header in self._offered if header[0] not in names)]
         if self.is_https:
             found.append(_HTTPS_ONLY)
         return found

@@ -127,7 +127,7 @@ class IdentityProvider:
         self._revocation = Revocation(self._foundation)
         self._authenticator = Authenticator(self._foundation, self.sender)
         self.keychain.when_changed(self._authenticator.forget)
-        self.userinfo = UserInfoDesk(self._foundation, self.clients, self._authenticator)
+        self.userinfo = UserInfoDesk(self._foundation, self._authenticator)
 
     @property
     def issuer(self) -> str:
@@ -141,6 +141,10 @@ class IdentityProvider:
     async def authenticate(self, credentials: Credentials) -> Principal:
         """Return whom a request's credentials speak for; raise InvalidTokenError (an UnauthenticatedError)."""
         return await self._authenticator.authenticate(credentials)
+
+    def fresh_nonce(self) -> str:
+        """Return what the next DPoP proof should carry."""
+        return self.sender.nonce()
 
     async def ensure_admin(self) -> str | None:
         """Create `admin` when missing; answer the new random password, once."""

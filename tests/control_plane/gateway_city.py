@@ -46,6 +46,9 @@ class Tokens:
             raise BadTokenError("the token is unknown, expired or revoked")
         return PEOPLE[credentials.authorization]
 
+    def fresh_nonce(self) -> str:
+        return "nonce-of-now"
+
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
