@@ -3,7 +3,6 @@
 Whoever calls has claimed the credential in the same transaction: when sealing fails the claim is undone with the rest.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +123,7 @@ def _holder(given: Bestowal) -> dict[str, Any]:
     return {"id": state.subject, "name": name, "roles": sorted(state.roles_for(given.scopes))}
 
 
-def _marks(terms: GrantTerms) -> Mapping[str, Any]:
+def _marks(terms: GrantTerms) -> dict[str, Any]:
     """What else a reader of the ledger wants to know: for whom the token is good, and who acts."""
     found = {"resources": list(terms.resources), "actor": terms.actor}
     return {name: value for name, value in found.items() if value}

@@ -58,8 +58,9 @@ async def register(world: World, client_id: str, *, grants: frozenset[str] = SIG
 async def fapi(world: World, client_id: str = "fapi", **settings: Any) -> Holder:
     """Register a FAPI 2.0 client with private_key_jwt and DPoP; PAR is the affair of other tests."""
     holder = Holder(client_id, world.clock)
-    await register(world, client_id, **{
-        "profile": "fapi2", "auth_method": "private_key_jwt", "dpop_bound": True, "jwks": holder.jwks} | settings)
+    parts: dict[str, Any] = {
+        "profile": "fapi2", "auth_method": "private_key_jwt", "dpop_bound": True, "jwks": holder.jwks} | settings
+    await register(world, client_id, **parts)
     return holder
 
 
@@ -73,7 +74,7 @@ async def token(world: World, fields: dict[str, Any] | list[tuple[str, str]], wh
 
 async def proved(world: World, holder: Holder, fields: dict[str, str]) -> httpx.Response:
     """Ask the token endpoint as a FAPI 2.0 client: assertion, proof, and the nonce when one is due."""
-    nonce: dict[str, str] = {}
+    nonce: dict[str, Any] = {}
     for _ in range(2):
         answer = await world.post("/oauth2/token", holder.asserted() | fields,
                                   headers={"DPoP": holder.proof(**nonce)})
@@ -109,7 +110,7 @@ async def code_for(world: World, client_id: str, *, scope: str = "openid profile
     """Return a code as the authorization endpoint leaves it; without a session access is granted offline."""
     now_us, code = world.clock.now_us(), mint(Kind.CODE)
     until_us = now_us + 60_000_000
-    grant = Grant(uuid7(), client_id, world.user.id, session and session.id, frozenset(scope.split()), now_us, until_us,
+    grant = Grant(uuid7(), client_id, world.user.id, session.id if session else None, frozenset(scope.split()), now_us, until_us,
                   GrantTerms(is_offline=session is None, amr=("otp", "pwd"), acr=MFA, authenticated_at_us=now_us,
                              **terms))
     stored = StoredCode(code.id, grant.id, client_id, CALLBACK, challenge_of(VERIFIER) if is_challenged else None,
