@@ -19,6 +19,7 @@ from identity.adapters.key_files import KeyFiles
 from identity.http.api.clients import change_json, check_importable, client_json, invitation_json
 from identity.service import IdentityProvider
 from identity.service.clients.administration import Invitation
+from identity.service.clients.registrar import RegistrationPolicy
 from identity.store.database import Database
 from shared_kernel.clock import SystemClock
 from shared_kernel.context import RequestContext
@@ -170,7 +171,8 @@ async def at_database(home: Path | None, url: str | None) -> AsyncIterator[Clien
             except AnotherSequencerError as cause:
                 raise ProductIsRunningError from cause
             provider = IdentityProvider(Database(pools.app), audited.ledger, clock, issuer=settings.gateway_url(),
-                                        keys=KeyFiles(place.keys / "identity"))
+                                        keys=KeyFiles(place.keys / "identity"),
+                                        registration=RegistrationPolicy(networks=settings.outbound_networks))
             try:
                 yield DatabaseDesk(provider)
             finally:

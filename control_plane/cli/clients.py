@@ -105,7 +105,8 @@ def invite(  # noqa: PLR0913 - one keyword an option
     Example: gridwarden clients invite --uses 3 --hours 2 --profile fapi2
     """
     limits: dict[str, Any] = {"scopes": scope.split() or None, "grant_types": grant or None, "profile": profile}
-    found = _at(Where(gateway, token, ca, home, url), lambda desk: desk.invite(uses=uses, expires_in_s=hours * 3_600, limits=limits))
+    found = _at(Where(gateway, token, ca, home, url),
+                lambda desk: desk.invite(uses=uses, expires_in_s=hours * 3_600, limits=limits))
     typer.echo(orjson.dumps(found) if as_json else found["initial_access_token"])
 
 
