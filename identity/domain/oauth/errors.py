@@ -1,9 +1,17 @@
 """Protocol errors: a code the RFCs define, and a sentence for the developer."""
 
+import re
 from collections.abc import Mapping
 
 from identity.domain.oauth.challenges import challenge
 from shared_kernel.errors import InvalidInputError, UnauthenticatedError
+
+_UNSPOKEN = re.compile(r"[^\x20\x21\x23-\x5B\x5D-\x7E]")
+
+
+def spoken(text: str) -> str:
+    """Return a sentence in the characters an error_description may have (RFC 6749 sections 4.1.2.1 and 5.2)."""
+    return _UNSPOKEN.sub("?", text.replace('"', "'").replace("\\", "/"))
 
 
 class OAuthError(InvalidInputError):
@@ -15,7 +23,7 @@ class OAuthError(InvalidInputError):
         super().__init__(description)
         self.headers: Mapping[str, str] = {}
         self.code = code
-        self.description = description
+        self.description = spoken(description)
         self.status = status
         self.client_id = client_id
 
@@ -53,7 +61,7 @@ class AuthorizationError(InvalidInputError):
     def __init__(self, code: str, description: str) -> None:
         super().__init__(description)
         self.code = code
-        self.description = description
+        self.description = spoken(description)
 
 
 class UntrustedRedirectError(InvalidInputError):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.domain.oauth.client_authentication import claim_of
-from identity.domain.oauth.errors import InvalidClientError, OAuthError
+from identity.domain.oauth.errors import AuthorizationError, InvalidClientError, OAuthError
 from tests.identity.client_desk import ClientDesk
 from tests.identity.client_kit import TOKEN_URL, ClientKey, client_ca, self_signed
 from tests.identity.world import ISSUER
@@ -187,6 +187,13 @@ def test_whatever_comes_is_a_claim_or_a_refusal(header: str, parameters: dict[st
 def test_noise_in_basic_is_refused_as_any_wrong_secret(noise: bytes) -> None:
     with pytest.raises(InvalidClientError):
         claim_of("Basic " + b64encode(noise.replace(b":", b"")).decode(), {})
+
+
+@given(text=st.text())
+def test_an_error_is_told_in_the_characters_of_the_standard(text: str) -> None:
+    """RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E, also in the redirect (4.1.2.1)."""
+    for error in (OAuthError("invalid_request", text), AuthorizationError("invalid_request", text)):
+        assert all(" " <= each <= "~" and each not in '"\\' for each in error.description)
 
 
 def test_the_issuer_of_the_kit_is_the_world_s() -> None:
