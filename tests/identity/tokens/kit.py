@@ -110,9 +110,9 @@ async def code_for(world: World, client_id: str, *, scope: str = "openid profile
     """Return a code as the authorization endpoint leaves it; without a session access is granted offline."""
     now_us, code = world.clock.now_us(), mint(Kind.CODE)
     until_us = now_us + 60_000_000
-    grant = Grant(uuid7(), client_id, world.user.id, session.id if session else None, frozenset(scope.split()), now_us, until_us,
-                  GrantTerms(is_offline=session is None, amr=("otp", "pwd"), acr=MFA, authenticated_at_us=now_us,
-                             **terms))
+    grant = Grant(uuid7(), client_id, world.user.id, session.id if session else None, frozenset(scope.split()),
+                  now_us, until_us, GrantTerms(is_offline=session is None, amr=("otp", "pwd"), acr=MFA,
+                                               authenticated_at_us=now_us, **terms))
     stored = StoredCode(code.id, grant.id, client_id, CALLBACK, challenge_of(VERIFIER) if is_challenged else None,
                         "n-0S6", until_us, jkt)
     async with world.provider._foundation.database.begin() as tables:
