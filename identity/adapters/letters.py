@@ -1,4 +1,4 @@
-"""What a mail says: a plain part and a simple HTML part, in the reader's language, under a Message-ID that never changes.
+"""What a mail says: a plain part and a simple HTML part, in the reader's language, under a lasting Message-ID.
 
 Subjects are ours and recipients were checked when they were given, so no value of a stranger stands in a header;
 inside the HTML every value is escaped.
@@ -19,6 +19,9 @@ from identity.domain.languages import LANGUAGES
 from identity.domain.people.mails import Mail
 
 _UNKNOWN = "?"
+_SEVEN_BIT = "quoted-printable"
+"""So that no server on the way must speak 8BITMIME (RFC 6152)."""
+
 _HTML = Markup(
     '<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{subject}</title></head>'
     '<body style="margin:0;padding:24px;background:#eef2f5;color:#16202a;font:16px/1.55 sans-serif">'
@@ -47,10 +50,10 @@ class Letters:
         message["Message-ID"] = f"<{mail.id}@{self.sender.partition('@')[2]}>"
         message["Date"] = datetime.fromtimestamp(mail.created_at_us // 1_000_000, UTC)
         message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = mail.language
         fields = _Fields({name: _one_line(value) for name, value in mail.fields.items()})
-        message.set_content(_plain(text, fields))
-        message.add_alternative(_html(mail.language, text, fields), subtype="html")
+        message.set_content(_plain(text, fields), cte=_SEVEN_BIT)
+        message.add_alternative(_html(mail.language, text, fields), subtype="html", cte=_SEVEN_BIT)
+        message["Content-Language"] = mail.language
         return message
 
 
