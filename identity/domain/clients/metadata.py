@@ -126,8 +126,10 @@ SETTINGS = (
     Member("authorization_details_types", "authorization_details_types", texts),
     Member("resources", "resources", texts),
     Member("exchange_audiences", "exchange_audiences", texts),
+    Member("audiences", "audiences", texts),
+    Member("may_act", "may_act", text),
 )
-"""`profile`, `require_pkce`, `resources` and `exchange_audiences` are our own names."""
+"""`profile`, `require_pkce`, and the last four beside `authorization_details_types`, are our own names."""
 
 SHOWN: Mapping[str, Reader] = {
     "client_uri": text, "logo_uri": text, "policy_uri": text, "tos_uri": text, "contacts": texts,

@@ -32,7 +32,7 @@ class Limits:
 
 
 TRUSTED = Limits(scopes=None, grant_types=None, is_trusted=True, requires_pkce=False)
-_TRUSTED_ONLY = frozenset({"resources", "exchange_audiences", "authorization_details_types"})
+_TRUSTED_ONLY = frozenset({"resources", "exchange_audiences", "audiences", "may_act", "authorization_details_types"})
 
 
 def client_of(document: Mapping[str, object], limits: Limits, base: Client) -> Client:

@@ -28,9 +28,9 @@ class ScimClient:
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.http.request(method, path, json=body, headers=fields)
 
-    async def user(self, name: str, **attributes: Any) -> dict[str, Any]:
+    async def user(self, user_name: str, /, **attributes: Any) -> dict[str, Any]:
         """Create a person."""
-        answer = await self.send("POST", "Users", {"schemas": [USER], "userName": name, **attributes})
+        answer = await self.send("POST", "Users", {"schemas": [USER], "userName": user_name, **attributes})
         assert answer.status_code == 201, answer.text
         found: dict[str, Any] = answer.json()
         return found
