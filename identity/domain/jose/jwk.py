@@ -5,6 +5,7 @@ half, every number in canonical base64url, the point on its curve, an RSA modulu
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -14,7 +15,7 @@ from identity.domain.jose.compact import decoded
 from identity.domain.oauth.errors import InvalidTokenError
 
 _PUBLIC: Mapping[str, tuple[str, ...]] = {"EC": ("crv", "x", "y"), "RSA": ("n", "e"), "OKP": ("crv", "x")}
-MAX_KEYS = 100
+MAX_KEYS, MAX_KNOWN = 100, 4_096
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -82,10 +83,16 @@ def _imported(document: Mapping[str, Any]) -> Key:
     if not isinstance(kty, str) or kty not in KEY_CLASSES:
         raise UnfitKeyError("its key is of a kind we do not verify with")
     try:
-        members = {name: document[name] for name in _PUBLIC[kty]}
-        numbers = {name: int.from_bytes(decoded(value)) for name, value in members.items() if name != "crv"}
-        if kty == "RSA" and not is_strong_rsa(numbers["n"], numbers["e"]):
-            raise UnfitKeyError("its key is too weak, or too large to be verified with")
-        return KEY_CLASSES[kty].import_key({"kty": kty, **members})
+        return _key(kty, tuple(document[name] for name in _PUBLIC[kty]))
     except (KeyError, TypeError, ValueError, AttributeError, JoseError) as cause:
         raise UnfitKeyError("its key is damaged") from cause
+
+
+@lru_cache(maxsize=MAX_KNOWN)
+def _key(kty: str, values: tuple[str, ...]) -> Key:
+    """Make the key object, once for each key: a client signs many proofs with one, and making it takes a third."""
+    members = dict(zip(_PUBLIC[kty], values, strict=True))
+    numbers = {name: int.from_bytes(decoded(value)) for name, value in members.items() if name != "crv"}
+    if kty == "RSA" and not is_strong_rsa(numbers["n"], numbers["e"]):
+        raise UnfitKeyError("its key is too weak, or too large to be verified with")
+    return KEY_CLASSES[kty].import_key({"kty": kty, **members})
