@@ -1,8 +1,10 @@
 """What a person can show beside, or instead of, a password; and the browsers they are known in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from identity.domain.people.assurance import MFA, PASSWORD, PHISHING_RESISTANT, meets
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     "totp": ("mfa", "otp"),
@@ -11,8 +13,16 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 }
 """Method -> what it adds to the `amr` of a password; a passkey says by itself what it was."""
 
+REACHES: Mapping[str, str] = {"passkey": PHISHING_RESISTANT, "totp": MFA, "recovery": MFA, "mail": PASSWORD}
+"""Method -> the class it brings a person to who has given a password."""
+
 MAX_FACTORS = 10
 """Of one kind and person."""
+
+
+def reaching(methods: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the methods that bring a person to one of the wanted classes."""
+    return tuple(method for method in methods if meets(REACHES[method], wanted))
 
 
 @dataclass(frozen=True, slots=True)

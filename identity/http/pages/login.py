@@ -39,7 +39,7 @@ class LoginRoutes:
             return self._front.stale(request)
         wishes = brought.interaction.wishes
         if session is not None and wishes.is_step_up and not meets(session.acr, wishes.acr_values):
-            due = await self._door.opening.in_session(session, context_of(request.scope))
+            due = await self._door.opening.in_session(session, wishes.acr_values, context_of(request.scope))
             if due is not None:
                 return self._entrance.to_step(brought, due)
         return self.form(request, brought)

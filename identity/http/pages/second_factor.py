@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.domain.people.assurance import ACR_VALUES, PHISHING_RESISTANT
+from identity.domain.people.factors import reaching
 from identity.domain.people.interactions import StaleInteractionError
 from identity.http.pages.entrance import Brought, Entrance
 from identity.http.pages.forms import form_fields
@@ -70,7 +70,7 @@ class SecondFactorRoutes:
 
     def _form(self, request: Request, brought: Brought, waiting: Waiting, *, failure: str | None = None) -> Response:
         wishes = brought.interaction.wishes
-        methods = _offered(waiting.methods, wishes.acr_values)
+        methods = reaching(waiting.methods, wishes.acr_values) or waiting.methods
         return self._front.pages.render(
             request, "second_factor.html", status=403 if failure else 200, form_target=wishes.form_target,
             ui_locales=wishes.ui_locales, with_script="passkey" in methods, interaction=brought.text,
@@ -81,9 +81,3 @@ class SecondFactorRoutes:
         response = self._login.form(request, brought, failure="login.step_ended")
         self._front.cookies.clear_step(response)
         return response
-
-
-def _offered(methods: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the methods that reach what is wanted, where any does."""
-    known = {value for value in wanted if value in ACR_VALUES}
-    return ("passkey",) if known == {PHISHING_RESISTANT} and "passkey" in methods else methods

@@ -1,7 +1,9 @@
 """Asking for a second factor: the browser gets a cookie that is good for one step and for nothing else."""
 
+from collections.abc import Sequence
+
 from identity.domain.opaque import Kind, mint
-from identity.domain.people.factors import Factors, LoginStep
+from identity.domain.people.factors import Factors, LoginStep, reaching
 from identity.domain.people.login_policy import STEP_LIFETIME_US, Assessment
 from identity.domain.records import Session, User
 from identity.service.foundation import Foundation
@@ -33,14 +35,15 @@ class StepOpening:
         return await self._open(user, methods, why=found.reasons_to_step_up, amr=("pwd",), risk=found.risk,
                                 session=None, context=context)
 
-    async def in_session(self, session: Session, context: RequestContext) -> StepDue | None:
-        """Ask a person who is logged in for a further factor; None when there is none to ask for."""
+    async def in_session(self, session: Session, wanted: Sequence[str], context: RequestContext) -> StepDue | None:
+        """Ask a person who is logged in for a further factor; None when none brings them to what is wanted."""
         async with self._foundation.database.read() as tables:
             user = await tables.users.get(session.user_id)
             factors = await tables.factors.of(session.user_id)
-        if user is None or not factors.is_any:
+        methods = reaching(factors.methods, wanted)
+        if user is None or not methods:
             return None
-        return await self._open(user, factors.methods, why=("acr_values",), amr=session.amr, risk=0, session=session,
+        return await self._open(user, methods, why=("acr_values",), amr=session.amr, risk=0, session=session,
                                 context=context)
 
     async def _open(self, user: User, methods: tuple[str, ...], *, why: tuple[str, ...],  # noqa: PLR0913 - a step's parts

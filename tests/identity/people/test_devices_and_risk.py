@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from mmdb_writer import MMDBWriter
-from netaddr import IPSet
+from netaddr import IPSet  # type: ignore[import-untyped]
 
 from identity.adapters.places import Places, UnreadablePlacesError
 from tests.identity.people.conftest import Judge

@@ -11,7 +11,7 @@ import pytest
 from identity.domain.people.challenges import LIFETIME_S
 from tests.identity.people.authenticator import BE, BS, UP, UV, Authenticator
 from tests.identity.people.house import PHR, SESSION, House, options_of
-from tests.identity.world import authorization, has_parameter, hidden
+from tests.identity.world import authorization, has_parameter, hidden, parameter
 
 
 async def enrol(house: House, browser: httpx.AsyncClient, authenticator: Authenticator,
@@ -291,3 +291,20 @@ async def test_phishing_resistance_is_only_offered_what_gives_it(house: House) -
     assert 'id="code"' not in only.text
     assert has_parameter(answer, "code")
     assert has_parameter(silent, "code")
+
+
+async def test_a_session_that_cannot_be_strengthened_enough_is_told_to_the_client_and_not_asked_for_ever(
+        house: House) -> None:
+    """RFC 9470 section 5: unmet_authentication_requirements."""
+    async with house.browser() as own:
+        secret, _ = await house.with_app(own)
+        own.cookies.delete(SESSION)
+        await house.sign_in(own)
+        asked = await own.get("/oauth2/authorize", params=authorization(acr_values=PHR))
+        form = await own.get(asked.headers["location"])
+        page = await house.second_page(own, await house.login(own, form))
+
+        answer = await house.show(own, page, house.code_of(secret))
+
+    assert 'id="password"' in form.text
+    assert parameter(answer, "error") == "unmet_authentication_requirements"

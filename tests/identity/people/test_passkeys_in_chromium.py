@@ -17,7 +17,7 @@ from playwright.async_api import Browser, CDPSession, Page, async_playwright, ex
 from identity.adapters.key_files import KeyFiles
 from identity.service import IdentityProvider
 from identity.store.database import Database
-from shared_kernel.clock import SystemClock
+from tests.frozen_clock import FrozenClock
 from tests.identity.people.house import House
 from tests.identity.world import PASSWORD, ListRecorder
 
@@ -89,7 +89,7 @@ async def moved(one: CDPSession, key: str, other: CDPSession, **changes: Any) ->
 
 
 @pytest.fixture
-async def scene(app_pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Scene]:
     """A provider on localhost, where browsers allow passkeys without TLS."""
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
@@ -98,7 +98,6 @@ async def scene(app_pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[Scene]:
     door = socket.socket()
     door.bind(("127.0.0.1", 0))
     place = f"http://localhost:{door.getsockname()[1]}"
-    clock = SystemClock()
     recorder = ListRecorder()
     provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=place, keys=KeyFiles(tmp_path / "keys"))
     house = House(provider, recorder, clock, app_pool)
