@@ -56,7 +56,7 @@ def make_identity(  # noqa: PLR0913 - a composition point
     async def login_risk(user_id: str, source_ip: str, user_agent: str) -> int:
         return risk.score(RiskFeatures(user_id, source_ip, user_agent, clock.now_us())).value
 
-    async def login_accepted(user_id: str, source_ip: str, user_agent: str) -> None:
+    async def login_accepted(user_id: str, source_ip: str, user_agent: str, _amr: tuple[str, ...]) -> None:
         await risk.observe(RiskFeatures(user_id, source_ip, user_agent, clock.now_us()))
 
     return IdentityProvider(
