@@ -5,6 +5,8 @@ Steps: 1 size and shape, 2 canonical base64url, 3 header with nothing but alg, t
 An algorithm, a key or a URL of a key is never taken from the token.
 """
 
+from functools import lru_cache
+
 import orjson
 
 from identity.domain.jose.compact import Claims, encoded, taken_apart
@@ -20,9 +22,14 @@ _MAX_DATE = 1 << 40
 
 async def sign(key: SigningKey, token_type: str, payload: bytes) -> str:
     """Return a compact JWS by that key; raise UnavailableError when the key is elsewhere and cannot be reached."""
-    header = orjson.dumps({"alg": key.algorithm.name, "typ": token_type, "kid": key.kid})
-    signed = f"{encoded(header)}.{encoded(payload)}"
+    signed = f"{_header(key.algorithm.name, token_type, key.kid)}.{encoded(payload)}"
     return f"{signed}.{encoded(await key.signer.sign(signed.encode()))}"
+
+
+@lru_cache(64)
+def _header(algorithm: str, token_type: str, kid: str) -> str:
+    """Return a header encoded: there are few, and each stands on thousands of tokens."""
+    return encoded(orjson.dumps({"alg": algorithm, "typ": token_type, "kid": kid}))
 
 
 def verified_claims(token: str, rings: KeyRings, *, token_type: str, issuer: str) -> Claims:
