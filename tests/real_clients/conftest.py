@@ -41,6 +41,13 @@ async def registered(served: Served, **metadata: Any) -> dict[str, Any]:
         return dict(answer.json())
 
 
+async def admin_token(served: Served) -> str:
+    """Return an administrator's access token."""
+    async with Person(served.issuer, trust=served.pair.certificate) as admin:
+        await admin.sign_in("admin", served.instance.passwords["admin"])
+        return str(admin.tokens["access_token"])
+
+
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Run the product."""
