@@ -76,11 +76,6 @@ class Clients:
             after, limit)
         return [client for row in rows if (client := _client(row))]
 
-    async def consented_scopes(self, user_id: str, client_id: str) -> frozenset[str]:
-        """Return what this person already allowed this client."""
-        return frozenset(await self._executor.fetchval(
-            "SELECT scopes FROM identity.consents WHERE user_id = $1 AND client_id = $2", user_id, client_id) or ())
-
     async def consent(self, user_id: str, client_id: str, scopes: frozenset[str], now_us: int) -> None:
         """Add scopes to what this person allows this client."""
         await self._executor.execute(

@@ -1,5 +1,6 @@
 """Authorization responses: where they go, how they travel, and that each names its issuer (RFC 9207 section 2)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
@@ -9,6 +10,8 @@ from identity.domain.oauth.asked import Asked
 RESPONSE_MODES = ("query", "form_post")
 """OAuth 2.0 Multiple Response Type Encoding Practices 2.1, OAuth 2.0 Form Post Response Mode."""
 WEB_SCHEMES = frozenset({"http", "https"})
+_UNSPEAKABLE = re.compile(r"[^ !#-\[\]-~]")
+"""What error_description must not hold (RFC 6749 section 4.1.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def code_response(place: ResponsePlace, issuer: str, code: str) -> Authorization
 
 def error_response(place: ResponsePlace, issuer: str, error: str, description: str) -> AuthorizationResponse:
     """Return the answer with an error (RFC 6749 section 4.1.2.1)."""
-    return _response(place, {"error": error, "error_description": description, "state": place.state, "iss": issuer})
+    told = {"error": error, "error_description": _UNSPEAKABLE.sub("?", description)}
+    return _response(place, {**told, "state": place.state, "iss": issuer})
 
 
 def _response(place: ResponsePlace, parameters: Mapping[str, str | None]) -> AuthorizationResponse:

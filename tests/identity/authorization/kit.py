@@ -34,7 +34,7 @@ async def register(world: World, client_id: str, *, holder: Holder | None = None
 async def fapi(world: World, client_id: str = "fapi", **parts: Any) -> Holder:
     """Register a FAPI 2.0 client with private_key_jwt and DPoP."""
     holder = Holder(client_id, world.clock)
-    settings = {"profile": "fapi2", "auth_method": "private_key_jwt", "dpop_bound": True} | parts
+    settings: dict[str, Any] = {"profile": "fapi2", "auth_method": "private_key_jwt", "dpop_bound": True} | parts
     await register(world, client_id, holder=holder, **settings)
     return holder
 

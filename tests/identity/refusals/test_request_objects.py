@@ -1,5 +1,6 @@
 """Request objects that are refused: forged, foreign, too old, too young, or holding what they must not."""
 
+import json
 from typing import Any
 
 import pytest
@@ -24,7 +25,6 @@ async def at_authorize(world: World, request: str, **beside: str) -> Any:
 
 
 def unsigned(claims: dict[str, Any], algorithm: str = "none") -> str:
-    import json
     return f"{b64(json.dumps({'alg': algorithm}).encode())}.{b64(json.dumps(claims).encode())}."
 
 
@@ -118,7 +118,8 @@ async def test_an_object_signed_by_a_stranger_is_refused(world: World, objects: 
     assert told(answer) == BAD
 
 
-async def test_an_object_of_another_client_is_refused(world: World, objects: Objects) -> None:
+@pytest.mark.usefixtures("objects")
+async def test_an_object_of_another_client_is_refused(world: World) -> None:
     """RFC 9101 section 6.2: the key must be this client's."""
     other = Holder("other", world.clock)
     await register(world, "other", holder=other)
@@ -159,7 +160,8 @@ async def test_request_and_request_uri_exclude_each_other(world: World, objects:
     assert told(answer) == "invalid_request"
 
 
-async def test_an_id_token_of_ours_is_not_a_request(world: World, objects: Objects) -> None:
+@pytest.mark.usefixtures("objects")
+async def test_an_id_token_of_ours_is_not_a_request(world: World) -> None:
     """RFC 8725 section 3.11: cross-JWT confusion."""
     id_token = (await world.tokens())["id_token"]
 
@@ -177,7 +179,8 @@ async def test_a_client_assertion_is_not_a_request(world: World) -> None:
     assert (answer.status_code, answer.json()["error"]) == (400, BAD)
 
 
-async def test_a_megabyte_of_request_is_refused(world: World, objects: Objects) -> None:
+@pytest.mark.usefixtures("objects")
+async def test_a_megabyte_of_request_is_refused(world: World) -> None:
     answer = await world.post("/oauth2/authorize", outside("signer", "x" * 1_000_000))
 
     assert is_page(answer)
