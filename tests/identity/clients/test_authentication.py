@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from identity.domain.oauth.client_authentication import claim_of
 from identity.domain.oauth.errors import AuthorizationError, InvalidClientError, OAuthError
 from tests.identity.client_desk import ClientDesk
-from tests.identity.client_kit import TOKEN_URL, ClientKey, client_ca, self_signed
+from tests.identity.client_kit import TOKEN_URL, ClientKey, Holder, client_ca, self_signed
 from tests.identity.world import ISSUER
 
 SECRET = "s+e:c r%et" * 5
@@ -47,8 +47,7 @@ async def test_a_public_client_is_whoever_says_so(desk: ClientDesk) -> None:
 
 @pytest.mark.parametrize("algorithm", ["ES256", "PS256", "EdDSA"])
 async def test_an_assertion_proves_a_fapi2_client(desk: ClientDesk, algorithm: str) -> None:
-    holder = await desk.holder()
-    signer = type(holder)("c1", desk.clock, ClientKey.new(algorithm))
+    signer = Holder("c1", desk.clock, ClientKey.new(algorithm))
     await desk.register("c1", auth_method="private_key_jwt", profile="fapi2", jwks=signer.jwks)
 
     found = await desk.authenticate(signer.asserted())
@@ -57,11 +56,22 @@ async def test_an_assertion_proves_a_fapi2_client(desk: ClientDesk, algorithm: s
 
 
 async def test_a_baseline_client_may_sign_rs256(desk: ClientDesk) -> None:
-    holder = await desk.holder(profile="baseline")
-    signer = type(holder)("c1", desk.clock, ClientKey.new("RS256"))
+    signer = Holder("c1", desk.clock, ClientKey.new("RS256"))
     await desk.register("c1", auth_method="private_key_jwt", jwks=signer.jwks)
 
     found = await desk.authenticate(signer.asserted())
+
+    assert found.id == "c1"
+
+
+@pytest.mark.parametrize("registered", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("named", ["EdDSA", "Ed25519"])
+async def test_both_names_of_ed25519_are_one_algorithm(desk: ClientDesk, registered: str, named: str) -> None:
+    """RFC 9864 section 2.2."""
+    signer = Holder("c1", desk.clock, ClientKey.new("EdDSA"))
+    await desk.register("c1", auth_method="private_key_jwt", jwks=signer.jwks, auth_signing_alg=registered)
+
+    found = await desk.authenticate(signer.asserted(signer.assertion(header={"alg": named})))
 
     assert found.id == "c1"
 

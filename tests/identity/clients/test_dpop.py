@@ -49,6 +49,15 @@ async def test_the_token_endpoint_binds_to_the_key_of_a_proof(desk: ClientDesk, 
     assert (binding.jkt, binding.certificate, binding.token_type) == (holder.dpop.jkt, None, "DPoP")
 
 
+async def test_the_newer_name_of_eddsa_is_taken(desk: ClientDesk) -> None:
+    """RFC 9864 section 2.2: Ed25519, announced in dpop_signing_alg_values_supported."""
+    client, holder = await desk.register(), Holder("c1", desk.clock, dpop=ClientKey.new("EdDSA"))
+
+    binding = await desk.sender.binding(at_token(holder.proof(header={"alg": "Ed25519"})), client)
+
+    assert binding.jkt == holder.dpop.jkt
+
+
 async def test_a_key_may_come_with_names_and_uses(desk: ClientDesk) -> None:
     """RFC 9449 section 4.2: jwk represents the public key; other public members do no harm."""
     client, holder = await desk.register(), Holder("c1", desk.clock)
