@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import hvac
 import jwt
 import pytest
@@ -16,12 +17,14 @@ from identity.adapters.vault_transit import TransitUnusableError, VaultTransit
 from identity.domain.jose.algorithms import ALGORITHMS
 from identity.domain.jose.key_ring import SETTLING_S
 from identity.domain.jose.mint import Mint
+from identity.service import IdentityProvider
 from identity.service.journal import Journal
 from identity.service.keys.keychain import Keychain, KeySource
+from identity.store.database import Database
 from shared_kernel.clock import SystemClock
 from shared_kernel.errors import ConflictError
 from tests.frozen_clock import FrozenClock
-from tests.identity.world import ListRecorder
+from tests.identity.world import ISSUER, ListRecorder, World
 from tests.servers.started import free_port
 from tests.servers.vault import TOKEN, stored_vault_server, vault_server
 from tests.servers.vault_role import provision
@@ -238,6 +241,31 @@ async def test_a_transit_key_that_is_gone_or_another_is_refused(vault: VaultSess
     with pytest.raises(TransitUnusableError, match="of type ed25519"):
         await VaultTransit.open(vault, SystemClock().now_us())
     assert chain.rings.find(source.known(0).rings["RS256"].current.kid)
+
+
+async def test_a_whole_login_with_keys_that_never_leave_vault(
+    vault: VaultSession, app_pool: asyncpg.Pool, clock: FrozenClock,
+) -> None:
+    """Access and ID token of a code flow, read by PyJWT; without Vault the answer is 503, and no token."""
+    recorder = ListRecorder()
+    source = await VaultTransit.open(vault, clock.now_us())
+    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=source)
+    world = World(provider, recorder, clock, app_pool)
+    await world.people()
+
+    tokens = await world.tokens()
+
+    keys = jwt.PyJWKSet.from_dict(await provider.jwks())
+    for name, audience in (("access_token", f"{ISSUER}/api"), ("id_token", "app")):
+        header = jwt.get_unverified_header(tokens[name])
+        claims = jwt.decode(tokens[name], keys[header["kid"]], [header["alg"]], audience=audience,
+                            options={"verify_exp": False, "verify_iat": False, "verify_nbf": False})
+        assert claims["sub"] == world.user.id
+    code = await world.code()
+    vault.close()
+    answer = await world.redeem(code)
+    assert answer.status_code == 503
+    provider.close()
 
 
 # --- away and back ---------------------------------------------------------------------------------------------------
