@@ -103,6 +103,8 @@ class PeopleDirectory:
             user, more = _checked(document, person.user)
             user = await self._with_password(tables, document, user)
             user, more = _with_status(document, user, more)
+            if person.user.is_active and not user.is_active:
+                await _keep_an_administrator(tables, person.user)
             changed = sorted(name for name in {*document, *_current(person)} - {"password"}
                              if document.get(name) != _current(person).get(name))
             if changed or user != person.user:
@@ -127,7 +129,6 @@ class PeopleDirectory:
         journal, by = self._foundation.journal, asker.context.principal
         if before.status != after.status:
             if after.status == "locked":
-                await _keep_an_administrator(tables, before)
                 await self._endings.all_of(tables, after, "account_locked", Initiator.ADMIN)
             await tables.users.set_status(after.id, after.status, "scim" if after.status == "locked" else None)
             action = "account_unlocked" if after.is_active else "account_locked"
