@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from identity.http.api.administration import AdministrationRoutes
 from identity.http.api.clients import MAX_IMPORT, ClientRoutes
+from identity.http.api.roles import RoleRoutes
 from identity.http.login_routes import factor_endpoints, login_endpoints
 from identity.http.oauth.cross_origin import preflight
 from identity.http.oauth.protocol import ProtocolRoutes
@@ -38,6 +39,7 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
         *_below(base, (*_protocol(protocol), *userinfo_endpoints(provider),
                        *_registration(RegistrationRoutes(provider)), *_pages(front), *people_endpoints(front))),
         *_administration(AdministrationRoutes(provider)),
+        *_roles(RoleRoutes(provider)),
         *_clients(ClientRoutes(provider)),
         *scim_endpoints(provider),
     )
@@ -99,14 +101,33 @@ def _pages(front: Front) -> tuple[Endpoint, ...]:
 
 
 def _administration(routes: AdministrationRoutes) -> tuple[Endpoint, ...]:
+    one = "/api/v1/users/{user_id}"
     return (
         Endpoint("GET", "/api/v1/users", "users.read", routes.users),
         Endpoint("POST", "/api/v1/users", "users.write", routes.create_user),
         Endpoint("GET", "/api/v1/users/me", "users.me", routes.me),
+        Endpoint("GET", one, "users.read", routes.user),
+        Endpoint("PATCH", one, "users.write", routes.change_user),
+        Endpoint("DELETE", one, "users.write", routes.delete_user),
+        Endpoint("GET", f"{one}/sessions", "users.read", routes.sessions),
+        Endpoint("DELETE", f"{one}/sessions/{{session_id}}", "users.lock", routes.end_session),
+        Endpoint("POST", f"{one}/reset-factors", "users.write", routes.reset_factors),
+        Endpoint("POST", f"{one}/mail-password", "users.write", routes.mail_password),
         Endpoint("PUT", "/api/v1/users/{user_id}/roles", "users.write", routes.set_roles),
         Endpoint("POST", "/api/v1/users/{user_id}/lock", "users.lock", routes.lock),
         Endpoint("POST", "/api/v1/users/{user_id}/unlock", "users.lock", routes.unlock),
         Endpoint("POST", "/api/v1/users/{user_id}/revoke-sessions", "users.lock", routes.revoke_sessions),
+    )
+
+
+def _roles(routes: RoleRoutes) -> tuple[Endpoint, ...]:
+    one = "/api/v1/roles/{role_id}"
+    return (
+        Endpoint("GET", "/api/v1/roles", "users.read", routes.roles),
+        Endpoint("POST", "/api/v1/roles", "users.write", routes.create),
+        Endpoint("GET", one, "users.read", routes.role),
+        Endpoint("PATCH", one, "users.write", routes.describe),
+        Endpoint("DELETE", one, "users.write", routes.delete),
     )
 
 

@@ -7,17 +7,18 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from identity.domain.naming import new_email
 from identity.domain.records import User
+from identity.http.api.bodies import MAX_PAGE, listing_page, read_body
 from identity.http.oauth.protocol import json_response
 from identity.service import IdentityProvider
+from identity.service.people.accounts import NewPerson
+from identity.store.account_views import SessionView
 from shared_kernel.clock import to_iso
 from shared_kernel.context import context_of
-from shared_kernel.errors import InvalidInputError, NotFoundError, UnprocessableError
+from shared_kernel.errors import NotFoundError, UnprocessableError
 from shared_kernel.ids import secret
 from shared_kernel.principal import PrincipalKind
-from shared_kernel.strict_json import parse_strict
-
-MAX_PAGE = 200
 
 
 class NewUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,6 +27,17 @@ class NewUser(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     roles: list[str] = []
     password: str | None = None
+    email: str | None = None
+    email_verified: bool = False
+    profile: dict[str, Any] = {}
+
+
+class UserChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What shall be different (RFC 7396: null takes away, what is not named stays); claims are in `profile`."""
+
+    email: str | msgspec.UnsetType | None = msgspec.UNSET
+    email_verified: bool | msgspec.UnsetType = msgspec.UNSET
+    profile: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Roles(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,7 +60,7 @@ class AdministrationRoutes:
 
     async def users(self, request: Request) -> Response:
         """List people by name."""
-        limit, after = _page(request)
+        limit, after = listing_page(request)
         found = await self._provider.accounts.listed(after, limit)
         return _listing([_user(user) for user in found], found[-1].name if len(found) == limit else None)
 
@@ -62,17 +74,60 @@ class AdministrationRoutes:
 
     async def create_user(self, request: Request) -> Response:
         """Create a person."""
-        wanted = _body(await request.body(), NewUser)
+        wanted = read_body(await request.body(), NewUser)
         context = context_of(request.scope)
         password = wanted.password or secret()
-        user = await self._provider.create_user(wanted.name, password, roles=frozenset(wanted.roles),
-                                                by=context.principal, context=context)
+        user = await self._provider.accounts.create(
+            wanted.name, password, roles=frozenset(wanted.roles), by=context.principal, context=context,
+            person=NewPerson(wanted.email, wanted.email_verified, wanted.profile))
         once = {} if wanted.password else {"password": password}
         return json_response(_user(user) | once, 201, {"Location": f"/api/v1/users/{user.id}"})
 
+    async def user(self, request: Request) -> Response:
+        """Show one person."""
+        return json_response(_user(await self._provider.accounts.get(_user_id(request))))
+
+    async def change_user(self, request: Request) -> Response:
+        """Change address and claims of a person; a new address is unverified unless the caller vouches for it."""
+        change, context = read_body(await request.body(), UserChange), context_of(request.scope)
+        user = await self._provider.accounts.get(_user_id(request))
+        changed = await self._provider.accounts.change(user.id, _changed(user, change), by=context.principal,
+                                                       context=context)
+        return json_response(_user(changed))
+
+    async def delete_user(self, request: Request) -> Response:
+        """Forget a person."""
+        context = context_of(request.scope)
+        await self._provider.accounts.delete(_user_id(request), by=context.principal, context=context)
+        return Response(status_code=204)
+
+    async def sessions(self, request: Request) -> Response:
+        """List a person's live sessions."""
+        view = await self._provider.accounts.view(await self._provider.accounts.get(_user_id(request)))
+        return _listing([_session(session) for session in view.sessions], None)
+
+    async def end_session(self, request: Request) -> Response:
+        """End one session of a person."""
+        context = context_of(request.scope)
+        await self._provider.accounts.end_session(
+            _user_id(request), request.path_params["session_id"], by=context.principal, context=context)
+        return Response(status_code=204)
+
+    async def reset_factors(self, request: Request) -> Response:
+        """Take away every second factor of a person."""
+        context = context_of(request.scope)
+        gone = await self._provider.accounts.reset_factors(_user_id(request), by=context.principal, context=context)
+        return json_response({"factors_removed": gone})
+
+    async def mail_password(self, request: Request) -> Response:
+        """Mail a person a link to set a password (202: it is in the outbox)."""
+        context = context_of(request.scope)
+        await self._provider.accounts.mail_password(_user_id(request), by=context.principal, context=context)
+        return Response(status_code=202)
+
     async def lock(self, request: Request) -> Response:
         """Lock a person out."""
-        reason = _body(await request.body(), Lock).reason
+        reason = read_body(await request.body(), Lock).reason
         if not reason.isprintable() or not 0 < len(reason) <= MAX_PAGE:
             raise UnprocessableError(f"reason must be 1 to {MAX_PAGE} printable characters")
         context = context_of(request.scope)
@@ -93,27 +148,10 @@ class AdministrationRoutes:
 
     async def set_roles(self, request: Request) -> Response:
         """Replace a person's roles."""
-        roles = frozenset(_body(await request.body(), Roles).roles)
+        roles = frozenset(read_body(await request.body(), Roles).roles)
         context = context_of(request.scope)
         user = await self._provider.set_roles(_user_id(request), roles, by=context.principal, context=context)
         return json_response(_user(user))
-
-
-def _body(raw: bytes, shape: type[Any]) -> Any:  # noqa: ANN401 - the type is the argument
-    try:
-        return msgspec.convert(parse_strict(raw), shape)
-    except msgspec.ValidationError as cause:
-        raise UnprocessableError(f"the body does not fit: {cause}") from cause
-
-
-def _page(request: Request) -> tuple[int, str]:
-    text = request.query_params.get("limit", "50")
-    after = request.query_params.get("after", "")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MAX_PAGE):
-        raise InvalidInputError(f"limit must be a whole number from 1 to {MAX_PAGE}")
-    if not (after.isascii() and after.isprintable()):
-        raise InvalidInputError("after must be the `next` of the page before")
-    return int(text), after
 
 
 def _user_id(request: Request) -> str:
@@ -127,6 +165,23 @@ def _listing(items: list[dict[str, Any]], after: str | None) -> Response:
     return json_response({"items": items, "next": after})
 
 
+def _changed(user: User, change: UserChange) -> NewPerson:
+    email = user.email if change.email is msgspec.UNSET else change.email
+    is_same = email is not None and user.email == new_email(email)
+    vouched = change.email_verified
+    is_verified = user.is_email_verified and is_same if vouched is msgspec.UNSET else vouched
+    patch = {} if change.profile is msgspec.UNSET else change.profile
+    profile = {name: value for name, value in {**user.profile, **patch}.items() if value is not None}
+    return NewPerson(email, bool(is_verified), profile)
+
+
+def _session(session: SessionView) -> dict[str, Any]:
+    return {"id": session.id, "user_agent": session.user_agent, "source_ip": session.source_ip,
+            "place": dict(session.place), "amr": list(session.amr), "created_at": to_iso(session.created_at_us),
+            "seen_at": to_iso(session.seen_at_us)}
+
+
 def _user(user: User) -> dict[str, Any]:
     return {"id": user.id, "name": user.name, "roles": sorted(user.roles), "status": user.status,
-            "created_at": to_iso(user.created_at_us)}
+            "email": user.email, "email_verified": user.is_email_verified, "profile": dict(user.profile),
+            "created_at": to_iso(user.created_at_us), "updated_at": to_iso(user.updated_at_us or user.created_at_us)}

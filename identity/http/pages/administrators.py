@@ -17,7 +17,8 @@ from shared_kernel.errors import ConflictError, NotFoundError, UnprocessableErro
 from shared_kernel.principal import Principal, PrincipalKind, Role
 
 Fields = dict[str, str]
-_STATUS: tuple[tuple[type[Exception], int], ...] = ((NotFoundError, 404), (ConflictError, 409), (UnprocessableError, 422))
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (NotFoundError, 404), (ConflictError, 409), (UnprocessableError, 422))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Pages for people who are logged in: their session, forms sealed to it, and the way through the login and back."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,8 +34,8 @@ class Members:
         self._front.cookies.set_browser(response, browser)
         return response
 
-    def page(self, request: Request, template: str, session: Session, *, purpose: Purpose, status: int = 200,  # noqa: PLR0913 - a page's parts
-             **values: object) -> Response:
+    def page(self, request: Request, template: str, session: Session, *, purpose: Purpose, status: int = 200,
+             **values: Any) -> Response:  # noqa: ANN401 - a template's values
         """Return a page whose forms are sealed to this browser and session."""
         browser = self._front.cookies.browser_or_new(request)
         text = self._front.provider.seal(purpose, "", browser=browser, session=session)

@@ -111,8 +111,8 @@ class PeopleAdminRoutes:
 
     @property
     def _changes(self) -> Mapping[str, Any]:
-        return {"lock": self._lock, "unlock": self._unlock, "roles": self._set_roles, "end-sessions": self._end_sessions,
-                "reset-factors": self._reset_factors, "send-password": self._send_password,
+        return {"lock": self._lock, "unlock": self._unlock, "roles": self._set_roles,
+                "end-sessions": self._end_sessions, "reset-factors": self._reset_factors, "send-password": self._send_password,
                 "address": self._set_address, "delete": self._delete}
 
     async def _lock(self, user_id: str, who: Administrator, fields: Fields) -> None:

@@ -137,8 +137,8 @@ class RegisterRoutes:
         browser, kept = self._front.cookies.browser_or_new(request), fields or {}
         response = self._front.pages.render(
             request, template, status=status, failure=failure, account=account or kept.get("account", "")[:MAX_KEPT],
-            interaction=self._front.provider.seal(purpose, "", browser=browser),
-            **{name: kept.get(name, "")[:MAX_KEPT] for name in ("name", "email", "token")})
+            interaction=self._front.provider.seal(purpose, "", browser=browser), name=kept.get("name", "")[:MAX_KEPT],
+            email=kept.get("email", "")[:MAX_KEPT], token=kept.get("token", "")[:MAX_KEPT])
         self._front.cookies.set_browser(response, browser)
         return response
 

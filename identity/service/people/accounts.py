@@ -34,6 +34,13 @@ class UnknownUserError(NotFoundError):
         super().__init__("there is no such account: name it by its id or its exact name")
 
 
+class UnknownSessionError(NotFoundError):
+    """The person has no such live session."""
+
+    def __init__(self) -> None:
+        super().__init__("this person has no such session, or it has ended")
+
+
 class LastAdministratorError(ConflictError):
     """Nobody could administer, or unlock, anything afterwards."""
 
@@ -164,6 +171,16 @@ class Accounts:
                 grid={"identity": {"sessions_ended": ended}})
         self._foundation.states.forget()
         return ended
+
+    async def end_session(self, who: str, session_id: str, *, by: Actor, context: RequestContext | None = None) -> None:
+        """End one session of a person with its grants; raise UnknownSessionError."""
+        async with self._foundation.database.begin() as tables:
+            user = await found(tables, who)
+            if not await self._endings.one(tables, user.id, session_id, "session_revoked", initiator_of(by)):
+                raise UnknownSessionError
+            await self._foundation.journal.seal("session_revoked", context=context, user=acting(by, user),
+                                                grid={"identity": {"sid": session_id}})
+        self._foundation.states.forget()
 
     async def set_roles(self, who: str, roles: frozenset[str], *, by: Actor,
                         context: RequestContext | None = None) -> User:

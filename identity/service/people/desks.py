@@ -24,7 +24,8 @@ class PeopleDesks:
     roles: RoleDesk
 
     @classmethod
-    def of(cls, foundation: Foundation, mailing: Mailing, *, passwords: Passwords, new_passwords: NewPasswords,
+    def of(cls, foundation: Foundation, mailing: Mailing, *,  # noqa: PLR0913 - a composition point
+           passwords: Passwords, new_passwords: NewPasswords,
            endings: Endings, is_open: bool) -> "PeopleDesks":
         """Set the desks up beside each other."""
         guard = Guard(foundation)

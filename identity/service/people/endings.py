@@ -29,17 +29,18 @@ class Endings:
         now_us = self._foundation.now_us()
         ended = 0
         for other in await tables.account_views.sessions_of(session.user_id, now_us):
-            if other.id != session.id and await self.one(tables, session, other.id, reason):
+            if other.id != session.id and await self.one(
+                    tables, session.user_id, other.id, reason, Initiator.USER):
                 ended += 1
         await tables.account_views.revoke_grants_beside(session.user_id, session.id, reason, now_us)
         return ended
 
-    async def one(self, tables: Tables, asking: Session, session_id: str, reason: str) -> bool:
-        """End one session of a person, who asks from another or from the same; False when it is not theirs to end."""
+    async def one(self, tables: Tables, user_id: str, session_id: str, reason: str, initiator: Initiator) -> bool:
+        """End one session of a person; False when they have none of this id."""
         now_us = self._foundation.now_us()
-        ended = await tables.account_views.session_of(asking.user_id, session_id, now_us)
+        ended = await tables.account_views.session_of(user_id, session_id, now_us)
         if ended is None or not await tables.sessions.end(session_id, now_us):
             return False
-        await tell_session_ended(tables, ended, reason=reason, initiator=Initiator.USER, now_us=now_us)
+        await tell_session_ended(tables, ended, reason=reason, initiator=initiator, now_us=now_us)
         await tables.grants.revoke_of_session(session_id, reason, now_us)
         return True

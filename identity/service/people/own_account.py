@@ -147,7 +147,8 @@ class OwnAccountDesk:
     async def end_session(self, session: Session, session_id: str, context: RequestContext) -> None:
         """End one of the person's sessions with its grants; raise NotTheirsError."""
         async with self._foundation.database.begin() as tables:
-            if not await self._endings.one(tables, session, session_id, "session_revoked"):
+            if not await self._endings.one(
+                    tables, session.user_id, session_id, "session_revoked", Initiator.USER):
                 raise NotTheirsError
             await self._seal(session, "session_revoked", context, sid=session_id)
         self._foundation.states.forget()

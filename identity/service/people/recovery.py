@@ -56,7 +56,8 @@ class RecoveryDesk:
         """Return whose password a link sets; raise WorthlessLinkError."""
         secret = read(token, Kind.LINK)
         async with self._foundation.database.read() as tables:
-            link = await tables.mail_links.live(secret, LinkPurpose.RESET, self._foundation.now_us()) if secret else None
+            link = await tables.mail_links.live(
+                secret, LinkPurpose.RESET, self._foundation.now_us()) if secret else None
             user = await tables.users.get(link.user_id) if link else None
         if user is None or not user.is_active:
             raise WorthlessLinkError
@@ -68,7 +69,8 @@ class RecoveryDesk:
         hashed = await self._new_passwords.hashed(password, known=known)
         secret = read(token, Kind.LINK)
         async with self._foundation.database.begin() as tables:
-            link = await tables.mail_links.use(secret, LinkPurpose.RESET, self._foundation.now_us()) if secret else None
+            link = await tables.mail_links.use(
+                secret, LinkPurpose.RESET, self._foundation.now_us()) if secret else None
             user = await tables.users.find(link.user_id) if link else None
             if link is None or user is None or not user.is_active:
                 raise WorthlessLinkError

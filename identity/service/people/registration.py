@@ -89,7 +89,8 @@ class EnrolmentDesk:
         """Return whose address a link verifies; raise WorthlessLinkError."""
         secret = read(token, Kind.LINK)
         async with self._foundation.database.read() as tables:
-            link = await tables.mail_links.live(secret, LinkPurpose.VERIFY, self._foundation.now_us()) if secret else None
+            link = await tables.mail_links.live(
+                secret, LinkPurpose.VERIFY, self._foundation.now_us()) if secret else None
             user = await tables.users.get(link.user_id) if link else None
         if user is None or user.status != "pending":
             raise WorthlessLinkError
@@ -103,7 +104,8 @@ class EnrolmentDesk:
             raise WrongPasswordError
         secret = read(token, Kind.LINK)
         async with self._foundation.database.begin() as tables:
-            link = await tables.mail_links.use(secret, LinkPurpose.VERIFY, self._foundation.now_us()) if secret else None
+            link = await tables.mail_links.use(
+                secret, LinkPurpose.VERIFY, self._foundation.now_us()) if secret else None
             if link is None:
                 raise WorthlessLinkError
             user = await self._activate(tables, link)

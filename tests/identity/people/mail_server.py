@@ -55,14 +55,14 @@ class Keeper:
         return "250 OK"
 
 
-def _authenticate(_: SMTP, __: Session, ___: Envelope, ____: str, data: Any) -> AuthResult:  # noqa: ANN401 - aiosmtpd's
+def _authenticate(_: SMTP, __: Session, ___: Envelope, ____: str, data: Any) -> AuthResult:
     right = isinstance(data, LoginPassword) and (data.login, data.password) == (NAME.encode(), SECRET.encode())
     return AuthResult(success=right)
 
 
 @asynccontextmanager
 async def serving(keeper: Keeper, *, tls: ssl.SSLContext | None = None, is_implicit: bool = False,
-                  options: Mapping[str, object] | None = None) -> AsyncIterator[int]:
+                  options: Mapping[str, Any] | None = None) -> AsyncIterator[int]:
     """Serve mail on a free port of loopback; with `tls` by STARTTLS, or from the first byte."""
     made: Callable[[], SMTP] = lambda: SMTP(  # noqa: E731 - a factory
         keeper, hostname="mail.grid.test", tls_context=None if is_implicit else tls, **(options or {}))
@@ -73,7 +73,7 @@ async def serving(keeper: Keeper, *, tls: ssl.SSLContext | None = None, is_impli
         server.close()
 
 
-WITH_ACCOUNTS: Mapping[str, object] = {"authenticator": _authenticate, "auth_required": True,
+WITH_ACCOUNTS: Mapping[str, Any] = {"authenticator": _authenticate, "auth_required": True,
                                        "auth_require_tls": True, "require_starttls": False}
 
 

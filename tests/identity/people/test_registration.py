@@ -305,7 +305,7 @@ async def test_no_secret_of_a_link_is_stored(town: Town) -> None:
     waiting = str(await town.pool.fetch("SELECT * FROM identity.mails"))
     token = (await town.link("verify_email")).partition("token=")[2]
 
-    rows = str([await town.pool.fetch(f"SELECT * FROM identity.{table}") for table in ("mails", "mail_links", "users")])
+    rows = str([await town.pool.fetch(f"TABLE identity.{table}") for table in ("mails", "mail_links", "users")])
 
     assert "gw_link" not in waiting
     assert token.partition(".")[2] not in rows

@@ -10,7 +10,7 @@ from tests.identity.world import PASSWORD, World, hidden
 
 ADDRESS = "ada@grid.test"
 SESSION = "__Host-gw_session"
-NEW_PASSWORD = "seventeen lamps over the river"  # noqa: S105 - a test's
+NEW_PASSWORD = "seventeen lamps over the river"
 
 
 class MailBox:
