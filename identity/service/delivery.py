@@ -1,7 +1,7 @@
 """Sending what is queued: forever, a batch at a time, outliving outages of the database and of the receivers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -14,6 +14,14 @@ BATCH = 20
 """How many messages one process sends at the same time."""
 
 _log = structlog.get_logger()
+
+
+async def deliver_all(deliveries: Iterable[Awaitable[None]]) -> None:
+    """Await every delivery to its end, whatever becomes of the others; then raise the first failure."""
+    outcomes = await asyncio.gather(*deliveries, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 async def deliver_forever(deliver_due: Callable[[], Awaitable[int]], what: str) -> None:

@@ -4,12 +4,11 @@ A client that answers 2xx heard it; 400 means that it will not (2.8); anything e
 no more. Every try has the same `jti`. The outcome is sealed before the message is forgotten.
 """
 
-import asyncio
 from urllib.parse import urlencode
 
 from identity.domain.deliveries import LEASE_US, next_try_us
 from identity.domain.oauth.logout_tokens import LOGOUT_TYPE, logout_claims
-from identity.service.delivery import BATCH, deliver_forever
+from identity.service.delivery import BATCH, deliver_all, deliver_forever
 from identity.service.foundation import SECOND_US, Foundation
 from identity.store.logout_deliveries import LogoutDelivery
 from shared_kernel.errors import GridwardenError
@@ -34,7 +33,7 @@ class LogoutCourier:
         now_us = self._foundation.now_us()
         async with self._foundation.database.begin() as tables:
             due = await tables.logout_deliveries.claim_due(now_us, now_us + LEASE_US, BATCH)
-        await asyncio.gather(*(self._deliver(each) for each in due))
+        await deliver_all(self._deliver(each) for each in due)
         return len(due)
 
     async def _deliver(self, delivery: LogoutDelivery) -> None:
@@ -54,8 +53,8 @@ class LogoutCourier:
 
     async def _try(self, delivery: LogoutDelivery) -> tuple[str | None, bool]:
         """Return what went wrong, None when nothing did, and whether that is the last word."""
-        body = urlencode({"logout_token": await self._token(delivery)}).encode()
         try:
+            body = urlencode({"logout_token": await self._token(delivery)}).encode()
             answer = await self._foundation.outbound.post(delivery.uri, body=body, headers=_HEADERS,
                                                           timeout_s=_TIMEOUT_S)
         except GridwardenError as error:
@@ -65,8 +64,7 @@ class LogoutCourier:
         return f"the client answered {answer.status}", answer.status == _REFUSED
 
     async def _token(self, delivery: LogoutDelivery) -> str:
-        async with self._foundation.database.read() as tables:
-            client = await tables.clients.get(delivery.client_id)
+        client = await self._foundation.known_clients.get(delivery.client_id)
         claims = logout_claims(
             issuer=self._foundation.mint.issuer, client_id=delivery.client_id, subject=delivery.user_id,
             session_id=delivery.session_id, token_id=delivery.id, now_s=self._foundation.now_us() // SECOND_US)

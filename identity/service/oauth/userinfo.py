@@ -12,7 +12,6 @@ from identity.domain.oauth.claims import person_claims
 from identity.domain.oauth.errors import InvalidTokenError
 from identity.domain.oauth.resource_errors import InsufficientScopeError, TokenRequiredError
 from identity.domain.records import Client, User
-from identity.service.clients.registry import Registry
 from identity.service.foundation import Foundation
 from identity.service.oauth.authenticator import Authenticator
 from shared_kernel.context import RequestContext
@@ -34,9 +33,8 @@ class UserInfo:
 class UserInfoDesk:
     """Tells clients about people."""
 
-    def __init__(self, foundation: Foundation, registry: Registry, authenticator: Authenticator) -> None:
+    def __init__(self, foundation: Foundation, authenticator: Authenticator) -> None:
         self._foundation = foundation
-        self._registry = registry
         self._authenticator = authenticator
 
     async def answer(self, credentials: Credentials, context: RequestContext) -> UserInfo:
@@ -52,7 +50,7 @@ class UserInfoDesk:
         await self._foundation.journal.seal(
             "userinfo_read", context=context, user={"id": principal.subject, "name": principal.name},
             grid={"oauth": {"client_id": principal.client_id, "claims": sorted(claims)}})
-        client = await self._registry.get(principal.client_id or "")
+        client = await self._foundation.known_clients.get(principal.client_id or "")
         return UserInfo(claims, await self._signed(claims, client))
 
     async def _claims(self, principal: Principal) -> dict[str, Any]:

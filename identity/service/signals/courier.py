@@ -5,7 +5,6 @@ again with the same `jti`. A receiver that does not answer for hours has its str
 asks for them again. So has one that polls and was not seen for long.
 """
 
-import asyncio
 from dataclasses import replace
 
 import structlog
@@ -14,7 +13,7 @@ from identity.domain.deliveries import LEASE_US, next_try_us
 from identity.domain.signals.events import STREAM_UPDATED
 from identity.domain.signals.streams import INACTIVITY_TIMEOUT_S, POLL, Status, Stream
 from identity.domain.signals.tokens import MEDIA_TYPE
-from identity.service.delivery import BATCH, deliver_forever
+from identity.service.delivery import BATCH, deliver_all, deliver_forever
 from identity.service.foundation import SECOND_US, Foundation
 from identity.service.signals.stream_desk import StreamDesk
 from identity.service.signals.writer import SetWriter
@@ -49,7 +48,7 @@ class SignalCourier:
             self._looked_at_us = now_us
         async with self._foundation.database.begin() as tables:
             due = await tables.signal_events.claim_pushes(now_us, now_us + LEASE_US, BATCH)
-        await asyncio.gather(*(self._deliver(event) for event in due))
+        await deliver_all(self._deliver(event) for event in due)
         return len(due)
 
     async def pause_silent(self) -> int:

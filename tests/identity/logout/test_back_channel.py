@@ -260,6 +260,21 @@ async def test_no_client_makes_us_call_inside(world: World, receiver: Receiver) 
     assert "not called" in await world.pool.fetchval("SELECT last_error FROM identity.logout_deliveries")
 
 
+async def test_a_message_nobody_can_sign_does_not_hold_up_the_others(world: World, receiver: Receiver) -> None:
+    await listen(world, receiver, "third")
+    await logged_out(world, receiver)
+    await listen(world, receiver, id_token_signing_alg="HS256")
+    world.clock.advance(3)
+    await world.pool.execute(
+        """INSERT INTO identity.logout_deliveries SELECT 'd-2', 'third', user_id, session_id, $1, created_at_us,
+        due_at_us FROM identity.logout_deliveries""", f"{receiver.url}/third")
+
+    await world.provider.logout_courier.deliver_due()
+
+    assert [sent.path for sent in receiver.received] == ["/third"]
+    assert await waiting(world) == 1
+
+
 async def test_a_deleted_client_is_not_told(world: World, receiver: Receiver, app_pool: asyncpg.Pool) -> None:
     await logged_out(world, receiver)
     await app_pool.execute("DELETE FROM identity.clients WHERE id = 'app'")
