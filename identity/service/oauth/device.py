@@ -138,6 +138,6 @@ def _grant(request: DeviceRequest, session: Session, now_us: int) -> Grant:
     """Until the device comes for it the grant lives as long as its code; offline it has no session (OIDC Core 11)."""
     is_offline = "offline_access" in request.scopes
     terms = replace(request.terms, is_offline=is_offline, amr=session.amr, acr=session.acr,
-                    authenticated_at_us=session.authenticated_at_us)
+                    authenticated_at_us=session.authenticated_at_us, sid=session.id if is_offline else None)
     return Grant(uuid7(), request.client_id, session.user_id, None if is_offline else session.id, request.scopes,
                  now_us, request.expires_at_us, terms)

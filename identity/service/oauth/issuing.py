@@ -104,7 +104,7 @@ class Issuing:
             subject=state.subject, client_id=given.client.id, grant_id=state.grant_id, token_id=uuid7(),
             scopes=given.scopes, roles=state.roles_for(given.scopes), issued_at_s=now_s,
             expires_at_s=min(now_s + self._foundation.lifetimes.access_s, given.until_us // SECOND_US),
-            terms=given.terms, name=state.user_name, session_id=state.session_id,
+            terms=given.terms, name=state.user_name, session_id=state.session_id or given.terms.sid,
             authenticated_at_us=state.authenticated_at_us, nonce=given.nonce, person=person,
             may_act={"sub": settings.may_act} if settings.may_act else None,
         )
