@@ -74,7 +74,7 @@ class Users:
         """Replace everything a person can become, and count the version up; raise ConflictError for a taken value."""
         try:
             row = await self._executor.fetchrow(
-                "UPDATE identity.users SET name = $2, password_hash = $3, status = $4, roles = $5, email = $6, "
+                "UPDATE identity.users SET name = $2, password_hash = $3, status = $4, roles = $5, email = $6, "  # noqa: S608 - a constant
                 "is_email_verified = $7, profile = $8, external_id = $9, updated_at_us = $10, version = version + 1 "
                 f"WHERE id = $1 RETURNING {_COLUMNS}",
                 user.id, user.name, user.password_hash, user.status, sorted(user.roles), user.email,

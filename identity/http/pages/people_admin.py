@@ -112,8 +112,8 @@ class PeopleAdminRoutes:
     @property
     def _changes(self) -> Mapping[str, Any]:
         return {"lock": self._lock, "unlock": self._unlock, "roles": self._set_roles,
-                "end-sessions": self._end_sessions, "reset-factors": self._reset_factors, "send-password": self._send_password,
-                "address": self._set_address, "delete": self._delete}
+                "end-sessions": self._end_sessions, "reset-factors": self._reset_factors,
+                "send-password": self._send_password, "address": self._set_address, "delete": self._delete}
 
     async def _lock(self, user_id: str, who: Administrator, fields: Fields) -> None:
         reason = fields.get("reason", "").strip()
@@ -181,7 +181,7 @@ class PeopleAdminRoutes:
 
         return again
 
-    def _page(self, request: Request, template: str, who: Administrator, **values: Any) -> Response:  # noqa: ANN401 - a template's values
+    def _page(self, request: Request, template: str, who: Administrator, **values: Any) -> Response:  # noqa: ANN401 - a template's
         done = request.query_params.get("done", "")
         return self._administrators.page(request, template, who, done=done if done in DONE else "", **values)
 

@@ -43,7 +43,7 @@ class Keeper:
         """Take a mail."""
         if self.drops:
             self.drops = False
-            server.transport.abort()
+            server.transport.abort()  # type: ignore[union-attr]
             return "250 never heard"
         await asyncio.sleep(self.hold_s)
         if self.answer:
@@ -51,7 +51,7 @@ class Keeper:
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         message = message_from_bytes(content, policy=default)
         message["X-Recipients"] = ", ".join(envelope.rcpt_tos)
-        self.messages.append(message)  # type: ignore[arg-type]
+        self.messages.append(message)
         return "250 OK"
 
 

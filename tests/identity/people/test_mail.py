@@ -305,7 +305,7 @@ async def test_a_link_that_waited_too_long_is_not_sent(town: Town) -> None:
 
 
 async def test_a_sender_that_dies_sends_again_under_the_same_id(town: Town) -> None:
-    """After a kill -9 between the moment the server took the mail and our note of it: at least once, and recognisable."""
+    """After a kill -9 between the server's yes and our note of it: at least once, and recognisable."""
     await town.give_address()
     await _queued(town)
     keeper = Keeper()
