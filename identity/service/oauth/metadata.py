@@ -10,6 +10,7 @@ from identity.domain.clients.metadata import AUTH_METHODS, CERTIFICATE_METHODS, 
 from identity.domain.clients.registration import OPEN_SCOPES
 from identity.domain.jose.algorithms import ALGORITHMS, CLIENT_ALGORITHMS
 from identity.domain.languages import LANGUAGES
+from identity.domain.oauth.authorization import DISPLAYS, PROMPTS
 from identity.domain.oauth.challenges import DPOP_ALGORITHMS
 from identity.domain.oauth.claims import PERSON_CLAIMS
 from identity.domain.oauth.responses import RESPONSE_MODES
@@ -52,8 +53,8 @@ _CAPABILITIES: dict[str, Any] = {
     "claims_supported": list(dict.fromkeys((*_TOKEN_CLAIMS, *PERSON_CLAIMS))),
     "claim_types_supported": ["normal"],
     "acr_values_supported": list(ACR_VALUES),
-    "display_values_supported": ["page", "popup", "touch", "wap"],
-    "prompt_values_supported": ["none", "login", "consent", "select_account"],
+    "display_values_supported": list(DISPLAYS),
+    "prompt_values_supported": list(PROMPTS),
     "ui_locales_supported": list(LANGUAGES),
     "id_token_signing_alg_values_supported": _SIGNED,
     "userinfo_signing_alg_values_supported": _SIGNED,
