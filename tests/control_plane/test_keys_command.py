@@ -79,6 +79,7 @@ def test_a_home_that_never_ran_has_no_keys_and_gets_none(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 async def test_a_running_server_takes_up_a_rotation_by_itself(old_home: Path) -> None:
     """Another process rotates; what runs finds it at its next look, without a restart, and seals it."""
     recorder, clock = ListRecorder(), SystemClock()
