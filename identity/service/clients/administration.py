@@ -97,7 +97,12 @@ class ClientAdministration:
 
     async def bring(self, documents: Sequence[Document], *, by: str | Principal, is_trial: bool = False,
                     context: RequestContext | None = None) -> list[Change]:
-        """Import documents, all or none: new clients are made, known ones brought up to date. Idempotent."""
+        """Import documents, all or none: new clients are made, known ones brought up to date. Idempotent.
+
+        All of them are tried before one is sealed, so that the ledger tells of nothing that was undone.
+        """
+        if not is_trial:
+            await self.bring(documents, by=by, is_trial=True, context=context)
         who = By(by, TRUSTED, context, is_sealed=not is_trial)
         found: list[Change] = []
         with contextlib.suppress(_TrialOverError):

@@ -54,6 +54,7 @@ class GroupDirectory:
                 await tables.roles.add(role)
             except ConflictError as cause:
                 raise ScimError(409, cause.detail, "uniqueness") from cause
+            await self._guard(tables, role, _members(document), (), asker)
             await self._seal("role_created", role, asker)
             await self._move(tables, Group(role), _members(document), asker)
             found = _shown(await tables.scim_groups.get(role.id), asker.base)
