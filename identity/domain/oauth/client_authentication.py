@@ -22,6 +22,8 @@ ASSERTION_TYPES: frozenset[str | None] = frozenset({None, "jwt", "client-authent
 SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
 PRESENTED_METHODS = SECRET_METHODS | {"private_key_jwt"}
 """The methods whose proof stands in the request itself."""
+FAPI_METHODS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"})
+"""FAPI 2.0 Security Profile section 5.3.2.1: only confidential clients, and these methods."""
 MAX_AHEAD_S = 30
 """FAPI 2.0 Security Profile section 5.3.2.1: iat and nbf 10 s in the future are taken, more than 60 s are not."""
 MAX_JTI = 512
@@ -66,9 +68,9 @@ def claim_of(authorization: str | None, parameters: Mapping[str, str]) -> Client
 def methods_of(client: Client) -> frozenset[str]:
     """Return the methods a client may use: the registered one, or those that fit what it has."""
     registered = client.settings.auth_method
-    if registered is not None:
-        return frozenset({registered})
-    return SECRET_METHODS if client.secret_hash is not None else frozenset({"none"})
+    fitting = SECRET_METHODS if client.secret_hash is not None else frozenset({"none"})
+    methods = fitting if registered is None else frozenset({registered})
+    return methods & FAPI_METHODS if client.is_fapi2 else methods
 
 
 def algorithms_of(client: Client) -> frozenset[str]:

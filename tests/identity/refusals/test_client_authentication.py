@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any
 
+import asyncpg
 import pytest
 
 from identity.domain.oauth.errors import InvalidClientError, OAuthError
+from shared_kernel.errors import UnavailableError
 from tests.identity.client_desk import ClientDesk
 from tests.identity.client_kit import ASSERTION_TYPE, TOKEN_URL, ClientKey, Holder, b64, client_ca
 from tests.identity.world import ISSUER
@@ -232,6 +234,16 @@ async def test_rs256_is_refused_for_fapi2_clients(desk: ClientDesk) -> None:
     assert (await refused(desk.authenticate(signer.asserted()))).code == "invalid_client"
 
 
+@pytest.mark.parametrize("settings", [
+    {}, {"secret": SECRET}, {"secret": SECRET, "auth_method": "client_secret_post"}, {"auth_method": "none"}])
+async def test_a_fapi2_client_never_proves_itself_by_a_secret_or_a_name(
+        desk: ClientDesk, settings: dict[str, Any]) -> None:
+    """FAPI 2.0 Security Profile 5.3.2.1: mutual TLS or private_key_jwt."""
+    await desk.register("c1", profile="fapi2", **settings)
+    for fields in ({"client_id": "c1"}, {"client_id": "c1", "client_secret": SECRET}):
+        assert (await refused(desk.authenticate(fields))).code == "invalid_client"
+
+
 async def test_an_unsigned_assertion_is_refused(desk: ClientDesk) -> None:
     """RFC 8725 section 3.2."""
     holder = await desk.holder()
@@ -298,3 +310,12 @@ async def test_a_registered_client_is_refused_by_certificate_when_it_has_a_secre
     certificate = client_ca().issue(at=desk.clock)
     with pytest.raises(InvalidClientError):
         await desk.authenticate({"client_id": "c1"}, certificate=certificate.der)
+
+
+async def test_without_the_database_no_assertion_passes(desk: ClientDesk, app_pool: asyncpg.Pool) -> None:
+    """RFC 7523 section 3: what cannot be seen to be the first use is none."""
+    holder = await desk.holder()
+    await desk.authenticate(holder.asserted())
+    await app_pool.close()
+    with pytest.raises(UnavailableError):
+        await desk.authenticate(holder.asserted())

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import asyncpg
 import pytest
 
 from identity.domain.oauth.errors import CredentialError, InvalidProofError, OAuthError
 from shared_kernel.credentials import Credentials
+from shared_kernel.errors import UnavailableError
 from tests.frozen_clock import FrozenClock
 from tests.identity.client_desk import RESOURCE_URL, ClientDesk
 from tests.identity.client_kit import TOKEN_URL, ClientKey, Holder, b64
@@ -348,3 +350,13 @@ async def test_a_refusal_names_no_secret(desk: ClientDesk, holder: Holder) -> No
     told = json.dumps([error.detail, *error.headers.values()])
     assert token not in told
     assert proof not in told
+
+
+async def test_without_the_database_no_proof_passes(
+        desk: ClientDesk, holder: Holder, app_pool: asyncpg.Pool) -> None:
+    """RFC 9449 section 11.1: what cannot be seen to be the first use is none, however well the token is known."""
+    token = await desk.token(jkt=holder.dpop.jkt)
+    await desk.present(f"DPoP {token}", holder.proof("GET", RESOURCE_URL, access_token=token))
+    await app_pool.close()
+    with pytest.raises(UnavailableError):
+        await desk.present(f"DPoP {token}", holder.proof("GET", RESOURCE_URL, access_token=token))
