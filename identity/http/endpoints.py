@@ -31,7 +31,7 @@ from shared_kernel.endpoint import Endpoint
 def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
     """Return identity's routes: the provider's below the issuer's path, the API's at the root."""
     base = urlsplit(provider.issuer).path
-    front = Front(provider, Pages(base), Cookies(provider.issuer), base)
+    front = Front(provider, Pages(base, is_open=provider.people.enrolment.is_open), Cookies(provider.issuer), base)
     protocol = ProtocolRoutes(provider)
     return (
         *_discovery(protocol, base),

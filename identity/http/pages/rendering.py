@@ -16,13 +16,14 @@ _STATIC_TYPES = {"css": "text/css", "svg": "image/svg+xml", "js": "text/javascri
 
 
 class Pages:
-    """Renders identity's pages; `base` is the path of the issuer."""
+    """Renders identity's pages; `base` is the path of the issuer, `is_open` whether strangers may register."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, *, is_open: bool = False) -> None:
         self._base = base
         self.languages = Languages()
         self._environment = Environment(loader=PackageLoader("identity.http", "templates"), autoescape=True,
                                         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        self._environment.globals.update(registration_open=is_open)
         self._static = {each.name: each.read_bytes() for each in (files("identity.http") / "static").iterdir()}
 
     def language(self, request: Request, ui_locales: str | None = None) -> str:
