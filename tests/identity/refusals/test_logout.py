@@ -2,27 +2,24 @@
 
 from base64 import urlsafe_b64encode
 
-import pytest
-
 from tests.identity.logout.steps import tokens_in
 from tests.identity.world import FAREWELL, World
 
 PATH = "/oauth2/logout"
-
-
-@pytest.mark.parametrize("uri", [
+STRANGE = [
     "https://evil.example/bye", f"{FAREWELL}?foo=bar", f"{FAREWELL}/", f"{FAREWELL}#x", FAREWELL.upper(),
     f"{FAREWELL}/../x", "https://app.grid.test:444/bye", "https://user@app.grid.test/bye", "//app.grid.test/bye",
-])
-async def test_an_unregistered_post_logout_redirect_uri_leads_nowhere(world: World, uri: str) -> None:
+]
+
+
+async def test_an_unregistered_post_logout_redirect_uri_leads_nowhere(world: World) -> None:
     """RP-Initiated Logout 3: exact match; oidcc-rp-initiated-logout-bad-post-logout-redirect-uri, -query-added."""
     async with world.browser() as browser:
         tokens = await tokens_in(world, browser)
-        answer = await browser.get(PATH, params={
-            "id_token_hint": tokens["id_token"], "post_logout_redirect_uri": uri, "state": "s"})
+        answers = [await browser.get(PATH, params={
+            "id_token_hint": tokens["id_token"], "post_logout_redirect_uri": uri, "state": "s"}) for uri in STRANGE]
 
-    assert answer.status_code == 400
-    assert "location" not in answer.headers
+    assert [(answer.status_code, "location" in answer.headers) for answer in answers] == [(400, False)] * 9
     assert await world.pool.fetchval("SELECT ended_at_us IS NULL FROM identity.sessions")
 
 
