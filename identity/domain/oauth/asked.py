@@ -11,8 +11,8 @@ from identity.domain.oauth.resource_indicators import RESOURCE, parted
 Pairs = Iterable[tuple[str, str]]
 
 _KNOWN = frozenset({
-    "acr_values", "authorization_details", "claims", "client_id", "code_challenge", "code_challenge_method", "display",
-    "dpop_jkt", "id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "response_mode",
+    "acr_values", "authorization_details", "claims", "client_id", "code_challenge", "code_challenge_method", "dpop_jkt",
+    "id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "response_mode",
     "response_type", "scope", "state", "ui_locales",
 })
 

@@ -35,6 +35,7 @@ _MAX_AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 PROMPTS = ("none", "login", "consent", "select_account")
 DISPLAYS = ("page", "popup", "touch", "wap")
+"""Our pages fit every one of them, so `display` changes nothing (OIDC Core 3.1.2.1)."""
 _MAX_TEXT = 1_024
 _MAX_HINT = 256
 _MAX_LOCALES = 200
@@ -64,7 +65,6 @@ class AuthorizationRequest:
     jkt: str | None
     login_hint: str | None
     ui_locales: str | None
-    display: str
 
     @property
     def place(self) -> ResponsePlace:
@@ -279,11 +279,6 @@ def _jkt(reading: Reading) -> str | None:
     return found
 
 
-def _display(reading: Reading) -> str:
-    found = reading.asked.get("display")
-    return found if found in DISPLAYS else "page"
-
-
 FIELDS: tuple[tuple[str, Reader], ...] = (
     ("state", _text("state", _MAX_TEXT)),
     ("nonce", _text("nonce", _MAX_TEXT)),
@@ -300,6 +295,5 @@ FIELDS: tuple[tuple[str, Reader], ...] = (
     ("jkt", _jkt),
     ("login_hint", _text("login_hint", _MAX_HINT)),
     ("ui_locales", _text("ui_locales", _MAX_LOCALES)),
-    ("display", _display),
 )
 """Field -> how it is read; a reader may look at the fields above its own."""
