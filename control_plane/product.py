@@ -18,6 +18,7 @@ from control_plane.relay import relay
 from control_plane.screen import Screen
 from control_plane.subscriptions import subscriptions
 from control_plane.supervision import Supervisor
+from control_plane.vault_session import VaultSession
 from governance.http import endpoints as governance_endpoints
 from grid_services.http import endpoints as grid_endpoints
 from identity.http.endpoints import endpoints as identity_endpoints
@@ -45,6 +46,7 @@ class Product:
     grid: Grid
     guarding: Guarding
     clock: Clock
+    vault: VaultSession | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
 
     @property
@@ -94,6 +96,12 @@ class Product:
         start("forecast", self._train)
         start("pruning", self._prune)
         start("relay", self._relay)
+        start("signing keys", self.identity.keychain.keep)
+        start("mail", self.identity.mailing.run)
+        start("logout deliveries", self.identity.logout_courier.run)
+        start("signal deliveries", self.identity.signals.courier.run)
+        if self.vault is not None:
+            start("vault session", self.vault.keep)
         for mirror in self.audited.mirrors:
             start(f"ledger copy {mirror.copy.name}", mirror.run)
         if self.audited.witnessing is not None:

@@ -1,5 +1,8 @@
 """Where the signing keys are kept, by the settings: files of the home, or Vault (a KV secret, or transit keys)."""
 
+import contextlib
+from collections.abc import Iterator
+
 from control_plane.config import ConfigurationError, Settings
 from control_plane.home import Home
 from control_plane.vault_session import AppRole, VaultSession
@@ -21,6 +24,16 @@ def vault_session(settings: Settings) -> VaultSession:
         raise ConfigurationError(
             "the settings keep keys in Vault: set VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_TOKEN alone")
     return VaultSession(str(settings.vault_addr).rstrip("/"), token=token.get_secret_value())
+
+
+@contextlib.contextmanager
+def vault_of(settings: Settings) -> Iterator[VaultSession | None]:
+    """Yield the session that identity and the ledger share, None when neither keeps a key in Vault."""
+    if settings.identity_keys == "file" and settings.ledger_vault_key is None:
+        yield None
+        return
+    with contextlib.closing(vault_session(settings)) as session:
+        yield session
 
 
 async def key_source(settings: Settings, home: Home, vault: VaultSession | None, now_us: int) -> KeySource:

@@ -13,13 +13,13 @@ from control_plane.cli.connection import database
 from control_plane.cli.person import GatewaySilentError
 from control_plane.config import load_settings
 from control_plane.home import Home
+from control_plane.signing_keys import key_source, vault_of
+from control_plane.wiring.identity import registration_policy
 from control_plane.wiring.ledger import make_ledger
 from control_plane.wiring.pools import opened
-from identity.adapters.key_files import KeyFiles
 from identity.http.api.clients import change_json, check_importable, client_json, invitation_json
 from identity.service import IdentityProvider
 from identity.service.clients.administration import Invitation
-from identity.service.clients.registrar import RegistrationPolicy
 from identity.store.database import Database
 from shared_kernel.clock import SystemClock
 from shared_kernel.context import RequestContext
@@ -163,16 +163,16 @@ async def at_database(home: Path | None, url: str | None) -> AsyncIterator[Clien
     """Open the way on the database of a stopped product; raise ProductIsRunningError beside a running one."""
     settings, clock = load_settings(home=home, database_url=url), SystemClock()
     place = Home(settings.home.resolve())
-    with database(home, url) as owner:
+    with database(home, url) as owner, vault_of(settings) as vault:
         async with opened(owner) as pools:
-            audited = await make_ledger(pools, place, settings, clock)
+            audited = await make_ledger(pools, place, settings, clock, vault)
             try:
                 await audited.ledger.start()
             except AnotherSequencerError as cause:
                 raise ProductIsRunningError from cause
             provider = IdentityProvider(Database(pools.app), audited.ledger, clock, issuer=settings.gateway_url(),
-                                        keys=KeyFiles(place.keys / "identity"),
-                                        registration=RegistrationPolicy(networks=settings.outbound_networks))
+                                        keys=await key_source(settings, place, vault, clock.now_us()),
+                                        registration=registration_policy(settings))
             try:
                 yield DatabaseDesk(provider)
             finally:

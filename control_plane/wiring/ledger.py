@@ -31,15 +31,18 @@ from audit_ledger.store.writer import LedgerWriter
 from control_plane.config import ConfigurationError, Settings
 from control_plane.home import Home
 from control_plane.parts import Audited
+from control_plane.vault_session import VaultSession
 from control_plane.wiring.copies import copies_of
 from control_plane.wiring.pools import Pools
 from shared_kernel.clock import Clock
 
 
-async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock) -> Audited:
+async def make_ledger(
+    pools: Pools, home: Home, settings: Settings, clock: Clock, vault: VaultSession | None,
+) -> Audited:
     """Return the ledger of this home's key, or of the Vault key that the settings name."""
     folder = LedgerFolder(keys=home.keys, checkpoints=home.checkpoints)
-    signer = await _signer(folder, settings)
+    signer = await _signer(folder, settings, vault)
     keys = SubjectKeys(pools.ledger_writer, pools.ledger_reader, signer.name)
     kek = SubjectKeyFile(home.keys).key()
     sealer = FieldSealer(keys, kek, clock)
@@ -64,13 +67,10 @@ async def make_ledger(pools: Pools, home: Home, settings: Settings, clock: Clock
         timestamping=_timestamping(pools, folder, ledger=ledger, signer=signer, settings=settings, clock=clock))
 
 
-async def _signer(folder: LedgerFolder, settings: Settings) -> Signer:
-    if settings.ledger_vault_key is None:
+async def _signer(folder: LedgerFolder, settings: Settings, vault: VaultSession | None) -> Signer:
+    if settings.ledger_vault_key is None or vault is None:
         return FileSigner(folder.signer())
-    if settings.vault_addr is None or settings.vault_token is None:
-        raise ConfigurationError("GRIDWARDEN_LEDGER_VAULT_KEY names a key in Vault: set VAULT_ADDR and VAULT_TOKEN too")
-    return await VaultSigner.open(str(settings.vault_addr), settings.vault_token.get_secret_value(),
-                                  key=settings.ledger_vault_key, folder=folder)
+    return await VaultSigner.by(vault, key=settings.ledger_vault_key, folder=folder)
 
 
 def _timestamping(  # noqa: PLR0913 - a composition point

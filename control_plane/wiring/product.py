@@ -12,6 +12,8 @@ from control_plane.connectors import connectors
 from control_plane.home import Home
 from control_plane.parts import Governed, Grid, Guarding, Policy
 from control_plane.product import Product
+from control_plane.signing_keys import key_source, vault_of
+from control_plane.wiring.identity import identity_of
 from control_plane.wiring.ledger import make_ledger
 from control_plane.wiring.pools import Pools, opened
 from control_plane.wiring.settling import settled
@@ -32,11 +34,10 @@ from grid_services.store.telemetry_store import TelemetryStore
 from grid_services.store.window_store import WindowStore
 from identity.adapters.key_files import KeyFiles
 from identity.service import IdentityProvider
-from identity.store.database import Database
 from policy_engine.adapters.bundle_folder import BundleFolder
 from policy_engine.adapters.opa_server import OpaServerEvaluator
 from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
-from policy_engine.service import Evaluator, PolicyEngine, RiskFeatures, RiskScorer
+from policy_engine.service import Evaluator, PolicyEngine, RiskScorer
 from policy_engine.store.risk_history import RiskHistoryStore
 from shared_kernel.clock import Clock, SystemClock
 from siem_rules.service import AlertQueue, Detector, shipped_rules
@@ -47,23 +48,6 @@ from soar_playbooks.service import Responder
 from soar_playbooks.store import PlaybookStore
 
 SHIPPED_POLICIES = Path(policy_engine.__file__).parent.parent / "opa_policies"
-
-def make_identity(  # noqa: PLR0913 - a composition point
-    pools: Pools, home: Home, *, settings: Settings, ledger: Ledger, risk: RiskScorer, clock: Clock,
-) -> IdentityProvider:
-    """Return the provider; how unusual a login is comes from the policy engine's risk."""
-
-    async def login_risk(user_id: str, source_ip: str, user_agent: str) -> int:
-        return risk.score(RiskFeatures(user_id, source_ip, user_agent, clock.now_us())).value
-
-    async def login_accepted(user_id: str, source_ip: str, user_agent: str, _amr: tuple[str, ...]) -> None:
-        await risk.observe(RiskFeatures(user_id, source_ip, user_agent, clock.now_us()))
-
-    return IdentityProvider(
-        Database(pools.app), ledger, clock, issuer=settings.gateway_url(), keys=KeyFiles(home.keys / "identity"),
-        login_risk=login_risk, login_accepted=login_accepted,
-    )
-
 
 def pseudonym_key(keys: KeyFiles) -> bytes:
     """Return the key under which governance makes pseudonyms, derived from a key of ours that never leaves."""
@@ -126,23 +110,23 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
     """Yield the product, its ledger leading and its services ready; on the way out everything is drained."""
     async with opened(url) as pools, contextlib.AsyncExitStack() as stack:
         clock = SystemClock()
-        audited = await make_ledger(pools, home, settings, clock)
+        vault = stack.enter_context(vault_of(settings))
+        audited = await make_ledger(pools, home, settings, clock, vault)
         ledger = audited.ledger
         await ledger.start()
         stack.push_async_callback(settled, audited)
         stack.push_async_callback(ledger.leave)
         policy = await stack.enter_async_context(policy_of(settings, pools, ledger, clock))
-        identity = make_identity(
-            pools, home, settings=settings, ledger=ledger, risk=policy.risk, clock=clock,
-        )
-        stack.callback(identity.close)
+        identity = stack.enter_context(identity_of(
+            settings, pools, await key_source(settings, home, vault, clock.now_us()), ledger=ledger, risk=policy.risk,
+            clock=clock))
         governed = await govern(pools, home, ledger, clock)
         grid = make_grid(pools, ledger, governed, clock)
         guarding = watch(pools, home, ledger=ledger, identity=identity, grid=grid, clock=clock)
         await guarding.detector.start()
         product = Product(
             settings=settings, home=home, audited=audited, policy=policy, identity=identity, governed=governed,
-            grid=grid, guarding=guarding, clock=clock,
+            grid=grid, guarding=guarding, clock=clock, vault=vault,
         )
         stack.push_async_callback(product.stop)
         yield product

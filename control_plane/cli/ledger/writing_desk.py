@@ -12,6 +12,7 @@ from control_plane.cli.connection import database
 from control_plane.config import Settings, load_settings
 from control_plane.home import Home
 from control_plane.parts import Audited
+from control_plane.signing_keys import vault_of
 from control_plane.wiring.ledger import make_ledger
 from control_plane.wiring.pools import opened
 from shared_kernel.clock import SystemClock
@@ -49,13 +50,14 @@ async def _led(
     home = Home(settings.home.resolve())
     if LedgerFolder(keys=home.keys, checkpoints=home.checkpoints).verifier() is None:
         raise UncheckableError(f"{home.root} has no ledger key: set GRIDWARDEN_HOME to the home of the ledger")
-    async with opened(url) as pools:
-        audited = await make_ledger(pools, home, settings, SystemClock())
-        await audited.ledger.start()
-        try:
-            return await work(audited, home)
-        finally:
-            await audited.ledger.leave()
+    with vault_of(settings) as vault:
+        async with opened(url) as pools:
+            audited = await make_ledger(pools, home, settings, SystemClock(), vault)
+            await audited.ledger.start()
+            try:
+                return await work(audited, home)
+            finally:
+                await audited.ledger.leave()
 
 
 def operator() -> RequestContext:

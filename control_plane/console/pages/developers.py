@@ -20,7 +20,7 @@ _ENDPOINTS = (
     "userinfo_endpoint", "pushed_authorization_request_endpoint", "device_authorization_endpoint",
     "registration_endpoint", "end_session_endpoint", "jwks_uri",
 )
-_KINDS = {
+_KINDS: dict[str, dict[str, Any]] = {
     "service": {"grant_types": ["client_credentials"]},
     "web": {"grant_types": ["authorization_code", "refresh_token"]},
     "app": {"grant_types": ["authorization_code", "refresh_token"], "token_endpoint_auth_method": "none"},
