@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from identity.domain.people.factors import Factors, Passkey, Totp
+from identity.domain.people.factors import Factors, Passkey, Standing, Totp
 
 _TOTP = "id, user_id, name, sealed_secret, last_step, is_confirmed, created_at_us, used_at_us"
 _PASSKEY = ("id, user_id, name, credential_id, public_key, sign_count, transports, aaguid, is_backup_eligible, "
@@ -25,16 +25,19 @@ class FactorTables:
     def __init__(self, executor: asyncpg.Pool) -> None:
         self._executor = executor
 
-    async def of(self, user_id: str) -> Factors:
-        """Return all confirmed factors of a person: one statement when there is none."""
+    async def standing(self, user_id: str) -> Standing:
+        """Return which kinds of factors a person has: one statement, whoever it is."""
         row = await self._executor.fetchrow(
             """SELECT EXISTS (SELECT FROM identity.totp_factors WHERE user_id = $1 AND is_confirmed) AS has_totp,
             EXISTS (SELECT FROM identity.passkeys WHERE user_id = $1) AS has_passkey,
             (SELECT count(*) FROM identity.recovery_codes WHERE user_id = $1 AND used_at_us IS NULL) AS codes""",
             user_id)
-        totps = await self._totps(user_id) if row["has_totp"] else ()
-        passkeys = await self._passkeys(user_id) if row["has_passkey"] else ()
-        return Factors(totps, passkeys, row["codes"])
+        return Standing(row["has_totp"], row["has_passkey"], row["codes"])
+
+    async def of(self, user_id: str) -> Factors:
+        """Return all confirmed factors of a person."""
+        standing = await self.standing(user_id)
+        return Factors(await self._totps(user_id), await self._passkeys(user_id), standing.recovery_codes_left)
 
     async def _totps(self, user_id: str) -> tuple[Totp, ...]:
         rows = await self._executor.fetch(

@@ -76,24 +76,38 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Factors:
-    """Everything a person has."""
+class Standing:
+    """Which kinds of factors a person has: what a login asks, at the same price for everybody."""
 
-    totps: tuple[Totp, ...] = ()
-    passkeys: tuple[Passkey, ...] = ()
+    has_totp: bool = False
+    has_passkey: bool = False
     recovery_codes_left: int = 0
 
     @property
     def is_any(self) -> bool:
         """Whether there is a second factor; recovery codes only stand in for one."""
-        return bool(self.totps or self.passkeys)
+        return self.has_totp or self.has_passkey
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods the person can choose from, the strongest first."""
-        has_recovery = self.is_any and self.recovery_codes_left
-        offered = ((self.passkeys, "passkey"), (self.totps, "totp"), (has_recovery, "recovery"))
+        offered = ((self.has_passkey, "passkey"), (self.has_totp, "totp"),
+                   (self.is_any and self.recovery_codes_left, "recovery"))
         return tuple(method for has, method in offered if has)
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """Everything a person has."""
+
+    totps: tuple[Totp, ...]
+    passkeys: tuple[Passkey, ...]
+    recovery_codes_left: int
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is a second factor."""
+        return bool(self.totps or self.passkeys)
 
 
 @dataclass(frozen=True, slots=True)

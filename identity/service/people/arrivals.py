@@ -9,7 +9,7 @@ from identity.adapters.places import Places
 from identity.domain.naming import network_of
 from identity.domain.opaque import Kind, read
 from identity.domain.people.assurance import PASSWORD, meets
-from identity.domain.people.factors import Device, Factors
+from identity.domain.people.factors import Device, Standing
 from identity.domain.people.login_policy import DEVICE_LIFETIME_US, UNKNOWN_RISK, Assessment
 from identity.domain.people.travel import Place, is_impossible
 from identity.domain.records import User
@@ -31,7 +31,7 @@ class Arrival:
     user: User | None
     device: Device | None
     last: Device | None
-    factors: Factors
+    standing: Standing
     place: Place | None
 
     def bucket(self, context: RequestContext) -> str:
@@ -51,7 +51,7 @@ class Arrival:
         """Return what the policy looks at."""
         return Assessment(
             model_risk=model_risk, is_known_device=self.device is not None, is_first=self.last is None,
-            is_impossible_travel=self.is_impossible(now_us), has_factor=self.factors.is_any,
+            is_impossible_travel=self.is_impossible(now_us), has_factor=self.standing.is_any,
             is_more_wanted=not meets(PASSWORD, wanted))
 
 
@@ -68,7 +68,7 @@ class Arrivals:
         user_id = user.id if user else _NOBODY
         cookie = read(visit.device, Kind.BROWSER) if visit.device else None
         device = await tables.devices.known(cookie, user_id, now_us - DEVICE_LIFETIME_US) if cookie else None
-        return Arrival(user, device, await tables.devices.last(user_id), await tables.factors.of(user_id),
+        return Arrival(user, device, await tables.devices.last(user_id), await tables.factors.standing(user_id),
                        self._places.find(context.source_ip))
 
     async def model_risk(self, user: User | None, context: RequestContext) -> int:

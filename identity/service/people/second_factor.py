@@ -15,7 +15,7 @@ from identity.domain.opaque import Kind, read, sha256
 from identity.domain.people import recovery_codes, totp
 from identity.domain.people.assurance import methods
 from identity.domain.people.challenges import Ceremony
-from identity.domain.people.factors import METHODS, LoginStep
+from identity.domain.people.factors import METHODS, Factors, LoginStep
 from identity.domain.people.login_policy import ATTEMPT_WINDOW_US, MAX_ATTEMPTS, MAX_STEP_TRIES
 from identity.domain.records import User
 from identity.service.foundation import Foundation
@@ -57,6 +57,7 @@ class Waiting:
     step: LoginStep
     user: User
     arrival: Arrival
+    factors: Factors
     methods: tuple[str, ...]
 
     @property
@@ -95,12 +96,13 @@ class StepDesk:
             if step is None or user is None:
                 raise StepEndedError
             arrival = await self._arrivals.recognise(tables, user, visit, context=context, now_us=now_us)
-        return Waiting(step, user, arrival, self._opening.methods(user, arrival.factors))
+            factors = await tables.factors.of(user.id)
+        return Waiting(step, user, arrival, factors, self._opening.methods(user, arrival.standing))
 
     def passkey_options(self, waiting: Waiting, *, browser: str) -> str:
         """Return what the browser's passkeys are asked."""
         return self._passkeys.second_factor_options(
-            waiting.user.id, waiting.arrival.factors.passkeys, browser=browser, now_us=self._foundation.now_us())
+            waiting.user.id, waiting.factors.passkeys, browser=browser, now_us=self._foundation.now_us())
 
     async def mail_code(self, waiting: Waiting) -> None:
         """Mail a code to a person who has no factor, once a step."""
@@ -189,7 +191,7 @@ class StepDesk:
     async def is_totp(self, tables: Tables, waiting: Waiting, code: str) -> bool:
         """Whether it is an app's code, used up now."""
         return totp.is_code(code) and await self._apps.take(
-            tables, waiting.arrival.factors.totps, code, self._foundation.now_us())
+            tables, waiting.factors.totps, code, self._foundation.now_us())
 
     async def is_recovery_code(self, tables: Tables, waiting: Waiting, code: str) -> bool:
         """Whether it is a recovery code, used up now."""

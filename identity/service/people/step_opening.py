@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from identity.domain.opaque import Kind, mint
-from identity.domain.people.factors import Factors, LoginStep, reaching
+from identity.domain.people.factors import LoginStep, Standing, reaching
 from identity.domain.people.login_policy import STEP_LIFETIME_US, Assessment
 from identity.domain.records import Session, User
 from identity.service.foundation import Foundation
@@ -22,14 +22,14 @@ class StepOpening:
         self._foundation = foundation
         self._notices = notices
 
-    def methods(self, user: User, factors: Factors) -> tuple[str, ...]:
+    def methods(self, user: User, standing: Standing) -> tuple[str, ...]:
         """Return what the person can choose from; a mailed code only for who has no factor."""
-        return factors.methods or (("mail",) if self._notices.can_reach(user) else ())
+        return standing.methods or (("mail",) if self._notices.can_reach(user) else ())
 
     async def after_password(self, user: User, arrival: Arrival, found: Assessment,
                              context: RequestContext) -> StepDue | None:
         """Ask for a second factor after a right password; None when the person has nothing to show."""
-        methods = self.methods(user, arrival.factors)
+        methods = self.methods(user, arrival.standing)
         if not methods:
             return None
         return await self._open(user, methods, why=found.reasons_to_step_up, amr=("pwd",), risk=found.risk,
@@ -39,8 +39,8 @@ class StepOpening:
         """Ask a person who is logged in for a further factor; None when none brings them to what is wanted."""
         async with self._foundation.database.read() as tables:
             user = await tables.users.get(session.user_id)
-            factors = await tables.factors.of(session.user_id)
-        methods = reaching(factors.methods, wanted)
+            standing = await tables.factors.standing(session.user_id)
+        methods = reaching(standing.methods, wanted)
         if user is None or not methods:
             return None
         return await self._open(user, methods, why=("acr_values",), amr=session.amr, risk=0, session=session,
