@@ -8,7 +8,7 @@ import httpx2 as httpx
 import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-from identity.domain.oauth.errors import InvalidTokenError
+from identity.domain.oauth.errors import CredentialError
 from shared_kernel.credentials import Credentials
 from shared_kernel.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
 from shared_kernel.principal import ANONYMOUS
@@ -30,11 +30,11 @@ async def test_no_header_is_nobody_and_neither_is_a_clients_basic(world: World) 
 
 
 @pytest.mark.parametrize("header", [
-    "", "Bearer", "Bearer ", "DPoP x", "Bearer a b", "bearer x.y.z", "Bearer " + "a" * 10_000,
+    "Bearer", "Bearer ", "DPoP x", "Bearer a b", "bearer x.y.z", "Bearer " + "a" * 10_000,
 ])
 async def test_a_header_that_is_no_good_token_is_refused(world: World, header: str) -> None:
     """RFC 6750 section 3.1."""
-    with pytest.raises(InvalidTokenError):
+    with pytest.raises(CredentialError):
         await world.provider.authenticate(Credentials(header))
 
 
@@ -53,7 +53,7 @@ async def test_an_access_token_expires(world: World) -> None:
     await world.provider.authenticate(Credentials(header))
     world.clock.advance(601)
 
-    with pytest.raises(InvalidTokenError, match="expired"):
+    with pytest.raises(CredentialError, match="expired"):
         await world.provider.authenticate(Credentials(header))
 
 
@@ -62,11 +62,11 @@ async def test_a_lock_is_effective_at_the_next_request_and_unlock_revives_nothin
     await world.provider.authenticate(Credentials(header))
 
     await world.provider.lock_account("alice", reason="GR-001", by="playbook")
-    with pytest.raises(InvalidTokenError):
+    with pytest.raises(CredentialError):
         await world.provider.authenticate(Credentials(header))
     await world.provider.unlock_account("alice", by="admin")
 
-    with pytest.raises(InvalidTokenError):
+    with pytest.raises(CredentialError):
         await world.provider.authenticate(Credentials(header))
     assert (await world.provider.authenticate(Credentials(await bearer(world)))).name == "alice"
     event = world.recorder.of("account_locked")[0]
@@ -91,7 +91,7 @@ async def test_a_revocation_by_another_process_is_seen_within_two_seconds(world:
     await world.pool.execute("UPDATE identity.grants SET revoked_at_us = 1")
     world.clock.advance(2)
 
-    with pytest.raises(InvalidTokenError, match="revoked"):
+    with pytest.raises(CredentialError, match="revoked"):
         await world.provider.authenticate(Credentials(header))
 
 
@@ -102,7 +102,7 @@ async def test_revoke_sessions_counts_and_kills(world: World) -> None:
 
     assert ended == 2
     for header in (first, second):
-        with pytest.raises(InvalidTokenError):
+        with pytest.raises(CredentialError):
             await world.provider.authenticate(Credentials(header))
 
 
