@@ -98,7 +98,8 @@ class Users:
     async def set_status(self, user_id: str, status: str, reason: str | None) -> None:
         """Lock or unlock."""
         await self._executor.execute(
-            "UPDATE identity.users SET status = $2, locked_reason = $3 WHERE id = $1", user_id, status, reason)
+            "UPDATE identity.users SET status = $2, locked_reason = $3, version = version + 1 WHERE id = $1",
+            user_id, status, reason)
 
     async def set_roles(self, user_id: str, roles: frozenset[str]) -> None:
         """Replace the roles."""

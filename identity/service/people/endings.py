@@ -28,9 +28,8 @@ class Endings:
         """End every session of this one's person but this one, with all grants but its own; answer how many."""
         now_us = self._foundation.now_us()
         ended = 0
-        for other in await tables.account_views.sessions_of(session.user_id, now_us):
-            if other.id != session.id and await self.one(
-                    tables, session.user_id, other.id, reason, Initiator.USER):
+        for other in await tables.logout_deliveries.live_sessions_of(session.user_id, now_us):
+            if other != session.id and await self.one(tables, session.user_id, other, reason, Initiator.USER):
                 ended += 1
         await tables.account_views.revoke_grants_beside(session.user_id, session.id, reason, now_us)
         return ended

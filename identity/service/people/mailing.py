@@ -133,6 +133,9 @@ class Mailing:
             await self._give_up(mail, str(error))
         except UnavailableError as error:
             await self._postpone(mail, error.detail)
+        except Exception as error:  # noqa: BLE001 - a mail that cannot be written must not hold up the others
+            _log.warning("mail_failed", mail=mail.id, template=mail.template, error=type(error).__name__)
+            await self._postpone(mail, type(error).__name__)
         else:
             _MAILS.labels("sent").inc()
             async with self._database.begin() as tables:

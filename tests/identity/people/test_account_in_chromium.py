@@ -58,7 +58,7 @@ class Scene:
         await self.world.provider.mailing.send_due()
         text = self.keeper.messages[-1].get_body(("plain",))
         assert text is not None
-        return re.findall(r"https?://\S+token=\S+", text.get_content())[0]
+        return str(re.findall(r"https?://\S+token=\S+", text.get_content())[0])
 
 
 async def picture(page: Page, name: str) -> None:

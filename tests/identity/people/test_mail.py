@@ -293,6 +293,20 @@ async def test_a_refused_mail_is_not_tried_again(town: Town) -> None:
     assert (await town.provider.mailing.standing()).given_up == 1
 
 
+async def test_a_mail_that_cannot_be_written_does_not_hold_up_the_others(town: Town) -> None:
+    await town.give_address()
+    await _queued(town)
+    await town.pool.execute("UPDATE identity.mails SET recipient = 'no address, and <another>'")
+    town.clock.advance(1)
+    await _queued(town)
+    keeper = Keeper()
+    async with serving(keeper) as port:
+        await (await _room(town, port)).send_due()
+
+    assert [message["To"] for message in keeper.messages] == ["alice@grid.test"]
+    assert (await town.provider.mailing.standing()).waiting == 1
+
+
 async def test_a_link_that_waited_too_long_is_not_sent(town: Town) -> None:
     await town.give_address()
     await _queued(town, "reset_password")
