@@ -335,10 +335,12 @@ async def test_bulk_stops_after_so_many_errors_and_has_limits(scim: ScimClient) 
 
     assert len(stopped.json()["Operations"]) == 2
     assert many.status_code == 413
-    for message in ({"Operations": []}, {"schemas": [BULK]}, {"schemas": [BULK], "Operations": [post]},
-                    {"schemas": [BULK], "Operations": [{"method": "GET", "path": "/Users/x"}]},
-                    {"schemas": [BULK], "Operations": [{"method": "PUT", "path": "/Me"}]},
-                    {"schemas": [BULK], "failOnErrors": 0, "Operations": []}):
+    wrong: list[dict[str, Any]] = [
+        {"Operations": []}, {"schemas": [BULK]}, {"schemas": [BULK], "Operations": [post]},
+        {"schemas": [BULK], "Operations": [{"method": "GET", "path": "/Users/x"}]},
+        {"schemas": [BULK], "Operations": [{"method": "PUT", "path": "/Me"}]},
+        {"schemas": [BULK], "failOnErrors": 0, "Operations": []}]
+    for message in wrong:
         assert (await scim.send("POST", "Bulk", message)).status_code == 400, message
 
 
