@@ -15,7 +15,7 @@ DOOMED: Mapping[str, int] = {
     "device_codes": _KEEP_US, "device_attempts": DEVICE_WINDOW_US,
     "signal_events": 7 * _KEEP_US, "login_steps": 0, "devices": DEVICE_LIFETIME_US,
     "pushed_requests": _HOUR_US, "mails": 30 * _KEEP_US, "mail_links": _KEEP_US, "tries": _KEEP_US,
-    "seen_assertions": 0, "seen_dpop_proofs": 0,
+    "seen_assertions": 0, "seen_dpop_proofs": 0, "initial_access_tokens": 0,
 }
 """Table -> how long after its end a row is kept; codes and refresh tokens fall with their grant."""
 
