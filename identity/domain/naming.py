@@ -36,7 +36,8 @@ def new_account_name(text: str) -> str:
     """Return a name fit for a new account; raise UnprocessableError."""
     name = account_name(text)
     if not is_account_name(name) or _OWN_ID.fullmatch(name):
-        raise UnprocessableError("name must be 1 to 64 of a-z 0-9 . _ @ + -, start with a letter or digit, be no UUID of version 7")
+        raise UnprocessableError(
+            "name must be 1 to 64 of a-z 0-9 . _ @ + -, start with a letter or digit, be no UUID of version 7")
     return name
 
 
