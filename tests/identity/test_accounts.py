@@ -192,7 +192,8 @@ async def test_the_api_registers_clients_and_shows_a_secret_once(world: World) -
 
     assert made.json()["client_secret"].startswith("gw_secret_")
     assert made.json()["first_party"] is False
-    assert "secret" not in listing.text
+    assert "gw_secret_" not in listing.text
+    assert all("client_secret" not in client for client in listing.json()["items"])
 
 
 @pytest.mark.parametrize(("path", "body", "status"), [
