@@ -19,6 +19,10 @@ from shared_kernel.clock import Clock
 from shared_kernel.events import Recorder
 
 
+NEW_PLACE_REASONS, STEP_UP_AT_MOST = 2, 79
+"""A new network with a new device is what a journey looks like: it asks for a second factor and refuses nobody alone."""
+
+
 @contextlib.contextmanager
 def identity_of(  # noqa: PLR0913 - a composition point
     settings: Settings, pools: Pools, keys: KeySource, *, ledger: Recorder, risk: RiskScorer, clock: Clock,
@@ -26,7 +30,8 @@ def identity_of(  # noqa: PLR0913 - a composition point
     """Yield the provider; how unusual a login is comes from the policy engine's risk."""
 
     async def login_risk(user_id: str, source_ip: str, user_agent: str) -> int:
-        return risk.score(RiskFeatures(user_id, source_ip, user_agent, clock.now_us())).value
+        found = risk.score(RiskFeatures(user_id, source_ip, user_agent, clock.now_us()))
+        return found.value if len(found.reasons) > NEW_PLACE_REASONS else min(found.value, STEP_UP_AT_MOST)
 
     async def login_accepted(user_id: str, source_ip: str, user_agent: str, _amr: tuple[str, ...]) -> None:
         await risk.observe(RiskFeatures(user_id, source_ip, user_agent, clock.now_us()))
