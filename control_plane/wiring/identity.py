@@ -18,9 +18,8 @@ from policy_engine.service import RiskFeatures, RiskScorer
 from shared_kernel.clock import Clock
 from shared_kernel.events import Recorder
 
-
 NEW_PLACE_REASONS, STEP_UP_AT_MOST = 2, 79
-"""A new network with a new device is what a journey looks like: it asks for a second factor and refuses nobody alone."""
+"""A new network with a new device is what a journey looks like: alone it refuses nobody, it asks for more."""
 
 
 @contextlib.contextmanager
