@@ -66,6 +66,7 @@ class _TlsObject:
 
     def __init__(self, connection: SSL.Connection, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
         self._connection, self._incoming, self._outgoing = connection, incoming, outgoing
+        self._may_hold_more = False
 
     def do_handshake(self) -> None:
         """Go on with the handshake; raise ssl.SSLWantReadError until it is done."""
@@ -89,8 +90,11 @@ class _TlsObject:
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "waiting for close_notify")
 
     def pending(self) -> int:
-        """Return how many decrypted bytes wait."""
-        return self._connection.pending()
+        """Return how many decrypted bytes wait, at least 1 while records may lie undecrypted in the connection.
+
+        uvloop asks this before it reads: a request that came with the end of the handshake is taken in with it.
+        """
+        return self._connection.pending() or int(self._may_hold_more)
 
     def getpeercert(self, binary_form: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - ssl's own
         """Return the client's certificate in DER, None without one; the other form would vouch: empty."""
@@ -114,6 +118,7 @@ class _TlsObject:
         try:
             return act(*values)
         except SSL.WantReadError as cause:
+            self._may_hold_more = False
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "more bytes are needed") from cause
         except SSL.ZeroReturnError:
             return None
@@ -127,6 +132,7 @@ class _TlsObject:
     def _take_in(self) -> None:
         while data := self._incoming.read(_CHUNK):
             self._connection.bio_write(data)
+            self._may_hold_more = True
 
     def _give_out(self) -> None:
         try:

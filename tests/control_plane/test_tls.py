@@ -1,13 +1,16 @@
 """TLS on our own ports: what is asked of clients, what reaches the application, and key pairs that are renewed."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import uvloop
 from starlette.types import Receive, Scope, Send
 
 from control_plane.config import ConfigurationError, load_settings
@@ -80,6 +83,54 @@ async def test_any_certificate_arrives_where_it_is_optional(
     async with served(KeyPair(server_pair.certificate, server_pair.key).asking(requires_certificate=False)) as port:
         assert await ask(port, server_pair.certificate, client, maximum_version=newest) == f"https {client.der.hex()} 0"
         assert await ask(port, server_pair.certificate, maximum_version=newest) == "https none 0"
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_request_that_comes_with_the_end_of_the_handshake_is_heard(
+        server_pair: Pair, run: Callable[[Coroutine[Any, Any, bytes]], bytes]) -> None:
+    """Both loops; uvloop reads only what the TLS object says is pending."""
+    context = KeyPair(server_pair.certificate, server_pair.key).asking(requires_certificate=False)
+
+    async def story() -> bytes:
+        server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0, ssl=context)
+        async with server:
+            return await asyncio.to_thread(eager, server.sockets[0].getsockname()[1], server_pair.certificate)
+
+    assert run(story()) == b"hello"
+
+
+class Echo(asyncio.Protocol):
+    """Says back what it hears."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+def eager(port: int, trust: Path) -> bytes:
+    """Send the end of the handshake and the first words in one piece; return the answer."""
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trusting(trust).wrap_bio(heard, said, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as wire:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+        wire.sendall(said.read())
+        while True:
+            heard.write(wire.recv(65_536))
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                continue
+        tls.write(b"hello")
+        wire.sendall(said.read())
+        while True:
+            try:
+                return tls.read(100)
+            except ssl.SSLWantReadError:
+                heard.write(wire.recv(65_536))
 
 
 async def test_long_bodies_pass_both_ways(server_pair: Pair) -> None:
