@@ -63,11 +63,13 @@ def _back(request: Request, interaction: object) -> str:
 
 
 def page_headers(form_target: str | None = None, *, with_script: bool = False) -> dict[str, str]:
-    """Return the headers of a page. Chromium applies form-action to the redirects after a form, hence the target.
+    """Return the headers of a page. Chromium applies form-action to all redirects after a form, hence the target.
 
+    An application often sends people on to another origin after its callback, which one we cannot know: where a form
+    leads to an application any https origin may follow, or they would be stranded on our page.
     Under no-referrer a browser would post our forms with `Origin: null`, hence same-origin.
     """
-    targets = f"'self' {origin_of(form_target)}" if form_target else "'self'"
+    targets = f"'self' https: {origin_of(form_target)}" if form_target else "'self'"
     script = "script-src 'self'; " if with_script else ""
     return {
         "Content-Security-Policy": f"default-src 'none'; {script}style-src 'self'; img-src 'self'; "

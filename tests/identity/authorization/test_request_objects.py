@@ -153,4 +153,4 @@ async def test_the_login_form_after_a_signed_request_is_ours(world: World, objec
 
     assert page.status_code == 200
     assert hidden(page.text)
-    assert f"form-action 'self' {CALLBACK.rpartition('/')[0]}" in page.headers["content-security-policy"]
+    assert f"form-action 'self' https: {CALLBACK.rpartition('/')[0]}" in page.headers["content-security-policy"]

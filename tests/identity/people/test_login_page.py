@@ -29,7 +29,7 @@ async def test_the_page_allows_no_inline_script_and_no_frame(world: World) -> No
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
-    assert "form-action 'self' https://app.grid.test;" in policy
+    assert "form-action 'self' https: https://app.grid.test;" in policy
     assert page.text.count("<script") == page.text.count("<script src=") == 1
     assert "style=" not in page.text
     assert page.headers["cache-control"] == "no-store"
