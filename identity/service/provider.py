@@ -39,8 +39,8 @@ from identity.service.oauth.userinfo import UserInfoDesk
 from identity.service.people.accounts import Accounts, Actor
 from identity.service.people.admission import LoginAccepted
 from identity.service.people.arrivals import LoginRisk
-from identity.service.people.door import Door
 from identity.service.people.desks import PeopleDesks
+from identity.service.people.door import Door
 from identity.service.people.endings import Endings
 from identity.service.people.mailing import Mailing, MailSender
 from identity.service.people.new_passwords import NewPasswords
@@ -75,6 +75,7 @@ class IdentityProvider:
     `login_risk` scores a login 0 to 100 (from 40 a second factor is due, from 80 it is refused, and a failure to score
     asks for a second factor); `login_accepted` hears of every login that succeeded, with its `amr`. `places` finds
     addresses on the map. `mail` sends what waits in the outbox; `people_registration` lets strangers register.
+    `passwords` hashes them.
     """
 
     def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeySource,  # noqa: PLR0913 - a composition point
@@ -83,14 +84,15 @@ class IdentityProvider:
                  registration: RegistrationPolicy | None = None, mtls_url: str | None = None,
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
                  login_accepted: LoginAccepted | None = None, mail: MailSender | None = None,
-                 places: Places | None = None, people_registration: bool = False) -> None:
+                 places: Places | None = None, people_registration: bool = False,
+                 passwords: Passwords | None = None) -> None:
         outbound = outbound or Outbound()
         journal, lifetimes = Journal(recorder, clock), lifetimes or Lifetimes()
         self.keychain = Keychain(keys, clock, journal, rotation_days=key_rotation_days,
                                  longest_token_s=lifetimes.access_s)
         self._form_key = keys.form_key()
         self._metadata = provider_metadata(issuer, mtls_url=mtls_url)
-        self._passwords = Passwords()
+        self._passwords = passwords or Passwords()
         states = GrantStates(database)
         self._foundation = Foundation(
             database=database, journal=journal, clock=clock, states=states,
@@ -98,28 +100,38 @@ class IdentityProvider:
             mint=Mint(self.keychain, issuer, f"{issuer}/api"), lifetimes=lifetimes,
             outbound=outbound, client_keys=ClientKeys(outbound, clock))
         self.mailing = Mailing(database, clock, sender=mail, issuer=issuer)
+        self.door = Door(self._foundation, self._passwords, Notices(self.mailing, can_mail=mail is not None),
+                         form_key=self._form_key, places=places or Places(), risk=login_risk, accepted=login_accepted)
+        self.login_desk = self.door.login
+        self._open_to_people(is_open=people_registration)
+        self._open_to_clients(client_authorities or Authorities(), registration or RegistrationPolicy())
+        self._open_for_tokens()
+
+    def _open_to_people(self, *, is_open: bool) -> None:
+        """Set up what people and their administrators ask for."""
         self.endings = Endings(self._foundation)
         self.new_passwords = NewPasswords(self._passwords)
         self.accounts = Accounts(self._foundation, self.new_passwords, self.endings, self.mailing)
         self.people = PeopleDesks.of(
             self._foundation, self.mailing, passwords=self._passwords, new_passwords=self.new_passwords,
-            endings=self.endings, is_open=people_registration)
-        self.sender = SenderConstraints(self._foundation, self._form_key)
-        self.clients = Registry(self._foundation, ClientAuthentication(
-            self._foundation, self.sender, client_authorities or Authorities()))
-        registrar = Registrar(self._foundation, registration or RegistrationPolicy())
-        self.registration = RegistrationDesk(self._foundation, registrar)
-        self.client_administration = ClientAdministration(self._foundation, registrar)
+            endings=self.endings, is_open=is_open)
         self.people_directory = PeopleDirectory(self._foundation, self.new_passwords)
         self.group_directory = GroupDirectory(self._foundation)
-        self.door = Door(self._foundation, self._passwords, Notices(self.mailing, can_mail=mail is not None),
-                         form_key=self._form_key, places=places or Places(), risk=login_risk, accepted=login_accepted)
-        self.login_desk = self.door.login
+
+    def _open_to_clients(self, authorities: Authorities, policy: RegistrationPolicy) -> None:
+        """Set up what clients are registered by, prove themselves with and listen to."""
+        self.sender = SenderConstraints(self._foundation, self._form_key)
+        self.clients = Registry(self._foundation, ClientAuthentication(self._foundation, self.sender, authorities))
+        registrar = Registrar(self._foundation, policy)
+        self.registration = RegistrationDesk(self._foundation, registrar)
+        self.client_administration = ClientAdministration(self._foundation, registrar)
+        self.signals = Transmitter.of(self._foundation, form_key=self._form_key, networks=policy.networks)
+
+    def _open_for_tokens(self) -> None:
+        """Set up what leads to tokens, looks at them and ends them."""
         self.authorizations = AuthorizationDesk(self._foundation, self.clients, self.login_desk)
         self.logouts = LogoutDesk(self._foundation, self.clients)
         self.logout_courier = LogoutCourier(self._foundation)
-        self.signals = Transmitter.of(self._foundation, form_key=self._form_key,
-                                      networks=registrar.policy.networks)
         self._pushed = PushedRequestDesk(self._foundation, self.clients, self.sender)
         self._tokens = TokenDesk(self._foundation, self.sender)
         self.device = DeviceDesk(self._foundation)
