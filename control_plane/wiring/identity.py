@@ -14,12 +14,16 @@ from identity.service import IdentityProvider
 from identity.service.clients.registrar import RegistrationPolicy
 from identity.service.keys.keychain import KeySource
 from identity.store.database import Database
-from policy_engine.service import RiskFeatures, RiskScorer
+from policy_engine.service import RiskFeatures, RiskScore, RiskScorer
 from shared_kernel.clock import Clock
 from shared_kernel.events import Recorder
 
-NEW_PLACE_REASONS, STEP_UP_AT_MOST = 2, 79
-"""A new network with a new device is what a journey looks like: alone it refuses nobody, it asks for more."""
+AT_MOST = {
+    frozenset[str](): 35, frozenset({"place"}): 35, frozenset({"agent"}): 35,
+    frozenset({"place", "agent"}): 79,
+}
+"""How risky a login may be by what is unusual besides the hour. One thing, a second browser or another network, is
+everyday and left to the policy of devices; both are what a journey looks like: they ask for more and refuse nobody."""
 
 
 @contextlib.contextmanager
@@ -30,7 +34,7 @@ def identity_of(  # noqa: PLR0913 - a composition point
 
     async def login_risk(user_id: str, source_ip: str, user_agent: str) -> int:
         found = risk.score(RiskFeatures(user_id, source_ip, user_agent, clock.now_us()))
-        return found.value if len(found.reasons) > NEW_PLACE_REASONS else min(found.value, STEP_UP_AT_MOST)
+        return login_score(found)
 
     async def login_accepted(user_id: str, source_ip: str, user_agent: str, _amr: tuple[str, ...]) -> None:
         await risk.observe(RiskFeatures(user_id, source_ip, user_agent, clock.now_us()))
@@ -49,6 +53,13 @@ def identity_of(  # noqa: PLR0913 - a composition point
             login_risk=login_risk, login_accepted=login_accepted)
         stack.callback(provider.close)
         yield provider
+
+
+def login_score(found: RiskScore) -> int:
+    """Return what a score amounts to at a login, where a refusal locks people out."""
+    if found.unusual >= {"place", "agent", "hour"}:
+        return found.value
+    return min(found.value, AT_MOST[found.unusual - {"hour"}])
 
 
 def registration_policy(settings: Settings) -> RegistrationPolicy:

@@ -52,10 +52,14 @@ class RiskFeatures:
 
 @dataclass(frozen=True, slots=True)
 class RiskScore:
-    """From 0 (as always) to 100 (as never), with the reasons in words."""
+    """From 0 (as always) to 100 (as never), with the reasons in words; `unusual` names the features behind them.
+
+    When something cannot be read, place and agent count as unusual.
+    """
 
     value: int
     reasons: tuple[str, ...]
+    unusual: frozenset[str] = frozenset({"place", "agent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ def score(features: RiskFeatures, own: History, everyone: History) -> RiskScore:
     try:
         values = values_of(features)
         log_ratios = suspicion(values, own, everyone)
-        return RiskScore(_value(sum(log_ratios.values()), own.requests), _reasons(log_ratios, values, own))
+        unusual = frozenset(feature for feature, ratio in log_ratios.items() if ratio > _NOTABLE)
+        return RiskScore(_value(sum(log_ratios.values()), own.requests), _reasons(log_ratios, values, own), unusual)
     except UnreadableFeaturesError as error:
         return RiskScore(HIGHEST, (f"{error} cannot be read: treated as the highest risk",))
     except (ValueError, OverflowError, ZeroDivisionError, TypeError, AttributeError):
