@@ -150,7 +150,7 @@ class Gateway:
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
         refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,
-                             request_id=visit.request_id)
+                             is_protocol=match.is_protocol, request_id=visit.request_id)
         if refusal is not None:
             raise refusal
         if principal.kind is not PrincipalKind.ANONYMOUS and verdict.risk < LEARN_BELOW:

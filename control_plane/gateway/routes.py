@@ -27,11 +27,15 @@ class AmbiguousRouteError(GridwardenError):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a request leads to. Without an endpoint, `allowed` lists the methods the path does have, if any."""
+    """What a request leads to. Without an endpoint, `allowed` lists the methods the path does have, if any.
+
+    `is_protocol`: the path belongs to a protocol that authenticates its own callers, so strangers may know of it.
+    """
 
     endpoint: Endpoint | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     allowed: tuple[str, ...] = ()
+    is_protocol: bool = False
 
 
 UNKNOWN = Match(None)
@@ -102,4 +106,5 @@ def _without_endpoint(methods: Mapping[str, Endpoint]) -> Match:
     names = set(methods) - {"WEBSOCKET"}
     if "GET" in names:
         names.add("HEAD")
-    return Match(None, allowed=tuple(sorted(names)))
+    return Match(None, allowed=tuple(sorted(names)),
+                 is_protocol=any(endpoint.own_credentials for endpoint in methods.values()))

@@ -69,6 +69,18 @@ async def test_a_no_is_sealed_every_time_and_asked_about_anew() -> None:
     assert desk.contexts == []
 
 
+async def test_another_method_on_a_protocol_s_path_is_405_for_strangers_too() -> None:
+    """RFC 9126 section 2.3; the paths of a protocol stand in its public discovery document."""
+    city, desk = City(), Counter()
+    city.more = [desk.endpoint()]
+
+    told = await ask(city.gateway(), "PUT", "/token")
+
+    assert (told.status, told.headers["allow"]) == (405, "POST")
+    assert desk.contexts == []
+    assert city.ledger.events[0]["grid"]["decision"]["allow"] is False
+
+
 async def test_without_policy_no_protocol_answers() -> None:
     async def gone(_question: object) -> object:
         raise UnavailableError("no policy")
