@@ -1,5 +1,6 @@
 """One product with TLS for all real clients, and a person who signs in."""
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,8 @@ async def registered(served: Served, **metadata: Any) -> dict[str, Any]:
     """Register a client as an administrator does; return what was answered."""
     async with Person(served.issuer, trust=served.pair.certificate) as admin:
         await admin.sign_in("admin", served.instance.passwords["admin"])
-        answer = await admin.ask("POST", "/api/v1/clients", body={"client_name": "A real client"} | metadata)
+        answer = await admin.ask("POST", "/api/v1/clients", body={
+            "client_name": "A real client", "grant_types": ["authorization_code", "refresh_token"]} | metadata)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -49,12 +51,13 @@ async def admin_token(served: Served) -> str:
 
 
 @pytest.fixture(scope="package")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Run the product."""
-    folder: Path = tmp_path_factory.mktemp("real")
-    pair = make_pair(folder, "server")
-    with configured(folder / "home", TLS_CERT=str(pair.certificate), TLS_KEY=str(pair.key),
-                    GRIDWARDEN_TLS_CLIENT_CERTIFICATES="optional",
-                    GRIDWARDEN_OUTBOUND_NETWORKS="127.0.0.0/8",
-                    GRIDWARDEN_OUTBOUND_CA=str(pair.certificate)) as instance:
-        yield Served(instance, pair)
+def served() -> Iterator[Served]:
+    """Run the product, in a folder that the database's own user may enter whatever other test runs do to theirs."""
+    with tempfile.TemporaryDirectory(prefix="gwreal") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        pair = make_pair(folder, "server")
+        with configured(folder / "home", TLS_CERT=str(pair.certificate), TLS_KEY=str(pair.key),
+                        GRIDWARDEN_TLS_CLIENT_CERTIFICATES="optional", GRIDWARDEN_OUTBOUND_NETWORKS="127.0.0.0/8",
+                        GRIDWARDEN_OUTBOUND_CA=str(pair.certificate)) as instance:
+            yield Served(instance, pair)

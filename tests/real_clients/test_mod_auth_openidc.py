@@ -1,5 +1,7 @@
 """Debian's Apache with mod_auth_openidc logs people in against us, and out, by the front and by the back channel."""
 
+import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +36,15 @@ def directives(served: Served, client: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.fixture
-async def inside(served: Served, tmp_path: Path) -> Any:
-    """Yield the site and a browser that is logged in there."""
-    for each in (tmp_path, *tmp_path.parents):
-        if each.name.startswith("pytest-"):
-            each.chmod(0o755)
+async def inside(served: Served) -> AsyncIterator[tuple[Site, Walker, httpx.Response]]:
+    """Yield the site, a browser that is logged in there, and the page behind the door."""
     place = site()
     client = await registered_site(served, place)
-    with running(place, _folder(tmp_path), **directives(served, client)):
+    with tempfile.TemporaryDirectory(prefix="gwsite") as folder, running(
+            place, Path(folder), **directives(served, client)):
         async with Walker(SOMEBODY, served.password, trust=served.pair.certificate) as walker:
             back = await walker.walk(f"{place.url}/private/index.html", until=place.redirect_uri)
-            page = await walker.get(back)
-            yield place, walker, page
-
-
-def _folder(parent: Path) -> Path:
-    folder = parent / "site"
-    folder.mkdir()
-    return folder
+            yield place, walker, await walker.get(back)
 
 
 async def test_a_person_gets_through_the_door_by_name(inside: tuple[Site, Walker, httpx.Response]) -> None:

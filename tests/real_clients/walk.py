@@ -67,6 +67,19 @@ class Walker:
             response = await self._http.post(urljoin(str(response.url), form.action), data=self._filled(form))
         raise AssertionError(f"no end in sight: {self.seen}")
 
+    async def fill_in(self, url: str) -> httpx.Response:
+        """Go on from `url` until a page asks for nothing more; return that page."""
+        response = await self._http.get(url)
+        for _ in range(MAX_PAGES):
+            form = None if response.is_redirect else _form_to_answer(response.text)
+            if response.is_redirect:
+                response = await self._http.get(urljoin(str(response.url), response.headers["location"]))
+            elif form is None:
+                return response
+            else:
+                response = await self._http.post(urljoin(str(response.url), form.action), data=self._filled(form))
+        raise AssertionError(f"no end in sight: {response.url}")
+
     async def get(self, url: str) -> httpx.Response:
         """Open a page, following redirects of its own site."""
         return await self._http.get(url, follow_redirects=True)

@@ -11,7 +11,7 @@ from tests.servers.built import missing
 from tests.servers.started import free_port, wait_answering
 
 MODULES = Path("/usr/lib/apache2/modules")
-_NEEDED = ("mpm_event", "unixd", "authn_core", "authz_core", "authz_user", "dir", "headers", "auth_openidc")
+_NEEDED = ("mpm_event", "authn_core", "authz_core", "authz_user", "dir", "headers", "auth_openidc")
 
 
 @dataclass(frozen=True, slots=True)
