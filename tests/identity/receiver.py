@@ -17,7 +17,7 @@ from identity.service import IdentityProvider
 from identity.service.clients.registrar import RegistrationPolicy
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
-from tests.identity.world import ISSUER, ListRecorder, World
+from tests.identity.world import ISSUER, ListRecorder, World, quick_passwords
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -78,7 +78,7 @@ def provider_on(pool: asyncpg.Pool, clock: FrozenClock, folder: Path, issuer: st
     recorder = ListRecorder()
     return IdentityProvider(
         Database(pool), recorder, clock, issuer=issuer, keys=KeyFiles(folder / "keys"), outbound=Outbound(LOOPBACK),
-        registration=RegistrationPolicy(networks=LOOPBACK)), recorder
+        registration=RegistrationPolicy(networks=LOOPBACK), passwords=quick_passwords()), recorder
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from identity.domain.oauth.pkce import challenge_of
 from identity.domain.records import User
 from identity.http import endpoints
 from identity.service import IdentityProvider, Registration
+from identity.service.people.passwords import Passwords
 from shared_kernel.context import RequestContext, put_context
 from shared_kernel.credentials import Credentials
 from shared_kernel.errors import GridwardenError, UnauthenticatedError, UnavailableError
@@ -30,6 +31,11 @@ PASSWORD = "correct horse battery staple"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 _STATUS = {"invalid-input": 400, "oauth": 400, "invalid-token": 401, "unauthenticated": 401, "forbidden": 403,
            "not-found": 404, "conflict": 409, "unprocessable": 422, "too-many-requests": 429, "unavailable": 503}
+
+
+def quick_passwords() -> Passwords:
+    """Hash with the least memory argon2 takes: a test waits for answers, not for work that slows attackers."""
+    return Passwords(memory_kib=8)
 
 
 class ListRecorder:

@@ -24,7 +24,7 @@ from identity.store.database import Database
 from shared_kernel.clock import SystemClock
 from shared_kernel.errors import ConflictError
 from tests.frozen_clock import FrozenClock
-from tests.identity.world import ISSUER, ListRecorder, World
+from tests.identity.world import ISSUER, ListRecorder, World, quick_passwords
 from tests.servers.started import free_port
 from tests.servers.vault import TOKEN, stored_vault_server, vault_server
 from tests.servers.vault_role import provision
@@ -249,7 +249,8 @@ async def test_a_whole_login_with_keys_that_never_leave_vault(
     """Access and ID token of a code flow, read by PyJWT; without Vault the answer is 503, and no token."""
     recorder = ListRecorder()
     source = await VaultTransit.open(vault, clock.now_us())
-    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=source)
+    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=source,
+                                passwords=quick_passwords())
     world = World(provider, recorder, clock, app_pool)
     await world.people()
 

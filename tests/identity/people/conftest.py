@@ -15,7 +15,7 @@ from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.house import House
 from tests.identity.people.town import MailBox, Town
-from tests.identity.world import ISSUER, ListRecorder
+from tests.identity.world import ISSUER, ListRecorder, quick_passwords
 
 
 @dataclass
@@ -66,7 +66,8 @@ async def house(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path, judg
     recorder, postbox = ListRecorder(), Postbox()
     provider = IdentityProvider(
         Database(app_pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"), login_risk=judge.risk,
-        login_accepted=judge.accept, mail=postbox, places=places)
+        login_accepted=judge.accept, mail=postbox, places=places,
+        passwords=quick_passwords())
     found = House(provider, recorder, clock, app_pool)
     found.postbox = postbox
     await found.people()
@@ -79,7 +80,7 @@ async def town(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> As
     """A provider with people, clients, open registration and a mail server."""
     recorder, mailbox = ListRecorder(), MailBox()
     provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
-                                mail=mailbox, people_registration=True)
+                                mail=mailbox, people_registration=True, passwords=quick_passwords())
     found = Town(provider, recorder, clock, app_pool)
     found.mailbox = mailbox
     await found.people()

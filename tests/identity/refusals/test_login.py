@@ -17,7 +17,7 @@ from tests.identity.people.authenticator import Authenticator
 from tests.identity.people.conftest import Judge, house, judge, places
 from tests.identity.people.house import DEVICE, SESSION, STEP, House
 from tests.identity.people.test_passkeys import add
-from tests.identity.world import ISSUER, World
+from tests.identity.world import ISSUER, World, quick_passwords
 
 __all__ = ["house", "judge", "places"]
 
@@ -77,7 +77,7 @@ async def test_two_processes_take_a_code_once(house: House, app_pool: asyncpg.Po
                                               clock: FrozenClock) -> None:
     """RFC 6238 section 5.2, with a second provider beside the first."""
     second = IdentityProvider(Database(app_pool), house.recorder, clock, issuer=ISSUER,
-                              keys=KeyFiles(tmp_path / "keys"))
+                              keys=KeyFiles(tmp_path / "keys"), passwords=quick_passwords())
     other_house = World(second, house.recorder, clock, app_pool)
     async with house.browser() as own, house.browser() as one, other_house.browser() as two:
         secret, _ = await house.with_app(own)
@@ -114,7 +114,7 @@ async def test_a_form_key_that_was_replaced_opens_no_secret(house: House, app_po
     async with house.browser() as own:
         secret, codes = await house.with_app(own)
     stranger = IdentityProvider(Database(app_pool), house.recorder, clock, issuer=ISSUER,
-                                keys=KeyFiles(tmp_path / "other"))
+                                keys=KeyFiles(tmp_path / "other"), passwords=quick_passwords())
     world = World(stranger, house.recorder, clock, app_pool)
     async with world.browser() as other:
         page = await house.second_page(other, await house.sign_in(other))

@@ -13,7 +13,7 @@ from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.town import ADDRESS, NEW_PASSWORD, SESSION, MailBox, Town
-from tests.identity.world import ISSUER, PASSWORD, ListRecorder, hidden
+from tests.identity.world import ISSUER, PASSWORD, ListRecorder, hidden, quick_passwords
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def village(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) ->
     """A provider open to newcomers, with a mail server."""
     recorder, mailbox = ListRecorder(), MailBox()
     provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
-                                mail=mailbox, people_registration=True)
+                                mail=mailbox, people_registration=True, passwords=quick_passwords())
     found = Town(provider, recorder, clock, app_pool)
     found.mailbox = mailbox
     await found.people()
