@@ -148,13 +148,15 @@ async def test_without_a_certificate_the_strict_port_answers_nothing(server_pair
         assert (await ask(port, server_pair.certificate, make_pair(tmp_path, "client"))).startswith("https 30")
 
 
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0", "ECDHE-ECDSA-CHACHA20-POLY1305"])
 @pytest.mark.parametrize("asks", [True, False])
-async def test_old_versions_and_weak_ciphers_are_refused(server_pair: Pair, *, asks: bool) -> None:
+async def test_ciphers_not_recommended_for_tls_1_2_are_refused(server_pair: Pair, cipher: str, *, asks: bool) -> None:
+    """FAPI 2.0 Security Profile 5.2.2: only what RFC 9325 section 4.2 recommends."""
     keys = KeyPair(server_pair.certificate, server_pair.key)
     context = keys.asking(requires_certificate=False) if asks else keys.plain()
     weak = trusting(server_pair.certificate)
     weak.maximum_version = ssl.TLSVersion.TLSv1_2
-    weak.set_ciphers("ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0")
+    weak.set_ciphers(cipher)
     async with served(context) as port:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await asyncio.open_connection("127.0.0.1", port, ssl=weak, server_hostname="localhost")
