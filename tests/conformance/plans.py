@@ -99,7 +99,7 @@ def _with_key(target: Target, number: str, constraint: str) -> Registered:
 def _receiver() -> Registered:
     secret = secrets.token_urlsafe(32)
     ours = {"client_id": "conformance-receiver", "client_secret": secret, "client_name": "Conformance receiver",
-            "grant_types": ["client_credentials"], "scope": "ssf.read ssf.manage", "roles": ["service"]}
+            "grant_types": ["client_credentials"], "scope": "ssf.read ssf.manage", "roles": ["signal_receiver"]}
     return Registered(ours, {"client_id": "conformance-receiver", "client_secret": secret,
                              "scope": "ssf.read ssf.manage"})
 

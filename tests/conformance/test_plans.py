@@ -20,6 +20,15 @@ def test_every_plan_has_its_file_and_every_client_is_in_the_import() -> None:
     assert '"d":' not in as_text(made["clients.json"])
 
 
+def test_the_receiver_of_signals_has_the_role_that_policy_asks_for() -> None:
+    policy = json.loads((Path(__file__).resolve().parents[2] / "opa_policies" / "data.json").read_text())
+
+    receiver = files(TARGET)["clients.json"][-1]
+
+    assert set(receiver["roles"]) <= set(policy["access"]["by_role"]["signals.manage"])
+    assert receiver["roles"]
+
+
 def test_what_the_suite_types_and_clicks_is_on_our_pages() -> None:
     written = as_text(files(TARGET)["oidcc-basic.json"])
     wanted = set(re.findall(r'"id",\s+"([\w-]+)"', written)) - {"submission_complete"}
