@@ -1,5 +1,6 @@
 """The files for the conformance suite are whole, and our pages have what it types into and clicks."""
 
+import json
 import re
 from pathlib import Path
 
