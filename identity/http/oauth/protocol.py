@@ -19,10 +19,22 @@ INTROSPECTION_JWT = "application/token-introspection+jwt"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _PUBLIC = {"Cache-Control": f"public, max-age={JWKS_MAX_AGE_S}", "Access-Control-Allow-Origin": "*"}
 
+_FIELDS = [(name.lower().encode(), value.encode()) for name, value in (_NO_STORE | OPEN).items()]
+
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON answer that nobody keeps."""
     return Response(orjson.dumps(value), status, {**_NO_STORE, **(headers or {})}, "application/json")
+
+
+class ProtocolResponse(Response):
+    """An answer whose header fields are always the same few: they are spelled once."""
+
+    def __init__(self, body: bytes, status: int, media_type: str, nonce: str | None) -> None:
+        self.status_code, self.body, self.media_type, self.background = status, body, media_type, None
+        self.raw_headers = [*_FIELDS, (b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
+        if nonce is not None:
+            self.raw_headers.append((b"dpop-nonce", nonce.encode()))
 
 
 class ProtocolRoutes:
@@ -68,16 +80,15 @@ class ProtocolRoutes:
             found = await ask(await _pairs(request), context)
         except OAuthError as error:
             return _refusal(error, context.credentials.authorization)
-        headers = OPEN | ({"DPoP-Nonce": self._provider.sender.nonce()} if context.credentials.proofs else {})
-        if isinstance(found, bytes):
-            return Response(found, status, _NO_STORE | headers, media_type)
-        return json_response(found if found is not None else {}, status, headers)
+        body = found if isinstance(found, bytes) else orjson.dumps(found if found is not None else {})
+        nonce = self._provider.sender.nonce() if context.credentials.proofs else None
+        return ProtocolResponse(body, status, media_type, nonce)
 
 
 async def _pairs(request: Request) -> list[tuple[str, str]]:
-    if request.url.query:
+    if request.scope["query_string"]:
         raise OAuthError("invalid_request", "parameters belong in the body, never in the URL (RFC 6749 2.3.1)")
-    if len(request.headers.getlist("authorization")) > 1:
+    if sum(name == b"authorization" for name, _ in request.scope["headers"]) > 1:
         raise OAuthError("invalid_request", "two Authorization headers")
     try:
         return await form_pairs(request)

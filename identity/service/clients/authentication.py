@@ -41,6 +41,8 @@ Parameters = Mapping[str, str]
 Prove = Callable[[Client, Credentials, Parameters], Awaitable[AssertionUse | None]]
 _log = structlog.get_logger("gridwarden.identity")
 _NOBODY = bytes(32)
+_OF_CLIENTS = frozenset({"client_id", "client_secret", "client_assertion", "client_assertion_type"})
+MAX_PROVEN = 1_000
 
 
 class ClientAuthentication:
@@ -50,6 +52,7 @@ class ClientAuthentication:
         self._foundation = foundation
         self._sender = sender
         self._authorities = authorities
+        self._proven: dict[bytes, Client] = {}
         self._proofs: Mapping[str, Prove] = {
             "private_key_jwt": self._by_assertion,
             "tls_client_auth": self._by_authority,
@@ -59,6 +62,10 @@ class ClientAuthentication:
     async def authenticate(self, credentials: Credentials, parameters: Parameters, *,
                            confidential: bool = False) -> Client:
         """Return the client that proved itself; raise InvalidClientError, the same for every cause."""
+        proven = await self._proven_before(credentials, parameters)
+        if proven is not None:
+            self._sender.check_nonce(credentials, proven)
+            return proven
         claim = claim_of(credentials.authorization, parameters)
         client = await self._foundation.known_clients.get(claim.client_id)
         is_right_secret = _is_right_secret(claim, client)
@@ -72,7 +79,21 @@ class ClientAuthentication:
         self._sender.check_nonce(credentials, client)
         if use is not None:
             await self._use_up(client, use)
+        if method == "client_secret_basic":
+            self._remember(credentials, client)
         return client
+
+    async def _proven_before(self, credentials: Credentials, parameters: Parameters) -> Client | None:
+        """Return the client of a secret that was right a moment ago, if nothing about the client changed since."""
+        if credentials.authorization is None or not parameters.keys().isdisjoint(_OF_CLIENTS):
+            return None
+        client = self._proven.get(sha256(credentials.authorization))
+        return client if client and await self._foundation.known_clients.get(client.id) is client else None
+
+    def _remember(self, credentials: Credentials, client: Client) -> None:
+        if len(self._proven) >= MAX_PROVEN:
+            self._proven.clear()
+        self._proven[sha256(credentials.authorization or "")] = client
 
     async def _by_assertion(self, client: Client, _: Credentials, parameters: Parameters) -> AssertionUse:
         """Check a signed assertion (RFC 7523 section 3)."""
