@@ -17,6 +17,7 @@ async def test_a_token_is_asked_for_as_the_client_and_shown_decoded(city: City) 
     assert "The provider answered 200" in page.text
     assert "&#34;scope&#34;: &#34;read&#34;" in page.text
     assert "hush-hush" not in page.text
+    assert page.text.count('value="machine"') == 1, "the other form is not filled with a client it lacks the secret of"
     assert page.headers["cache-control"] == "no-store"
 
 

@@ -50,7 +50,7 @@ async def token(visit: Visit) -> Response:
         "/oauth2/token", {"grant_type": "client_credentials", "scope": visit.form.get("scope", "").strip()},
         _client(visit))
     issued = answer.body.get("access_token", "") if answer.is_ok else ""
-    return await _shown(visit, tried="token", answer=answer, decoded=_decoded(issued))
+    return await _shown(visit, tried="token", answer=answer, decoded=_decoded(issued), token=issued)
 
 
 async def introspect(visit: Visit) -> Response:
@@ -68,9 +68,9 @@ async def _shown(visit: Visit, *, tried: str = "", answer: Answer | None = None,
     said = metadata.body if metadata.is_ok and isinstance(metadata.body, dict) else {}
     return visit.page(
         "developers.html", endpoints={name: said[name] for name in _ENDPOINTS if name in said},
-        clients=clients.items, may_register=clients.is_ok, tried=tried, form=_without_secrets(visit.form),
+        clients=clients.items, may_register=clients.is_ok, tried=tried, typed=_without_secrets(visit.form),
         answered=answer.status if answer else None, said=_pretty(answer.body) if answer else None,
-        made=values.get("made"), decoded=values.get("decoded"))
+        made=values.get("made"), decoded=values.get("decoded"), token=values.get("token", ""))
 
 
 def _client(visit: Visit) -> tuple[str, str] | None:
