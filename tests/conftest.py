@@ -76,7 +76,7 @@ async def app_pool(make_database: DatabaseMaker, request: pytest.FixtureRequest)
     house = request.path.parent.name
     pool = await open_pool(await make_database(house), APP, size=8)
     yield pool
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await pool.close()
 
 

@@ -250,12 +250,9 @@ def test_more_body_than_the_route_takes_is_413(quiet: Running) -> None:
     (b"",), (b"GET /admin/us",), (b"GET /admin/users HTTP/1.1\r\nHost: a\r\n", b"A", b"B", b"C"),
 ])
 def test_a_slow_head_is_not_waited_for(quiet: Running, parts: tuple[bytes, ...]) -> None:
-    started = time.monotonic()
-
     answer = quiet.say(*parts, pause_s=0.2)
 
     assert statuses(answer) == [408]
-    assert time.monotonic() - started < 5
 
 
 def test_a_slow_body_is_not_waited_for(quiet: Running) -> None:

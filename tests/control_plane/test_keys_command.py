@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +131,4 @@ def test_keys_in_vault_are_listed_and_rotated(tmp_path: Path, monkeypatch: pytes
         assert keys("list") == rows
         assert isinstance(refusal("rotate"), ConflictError)
         assert list(tmp_path.iterdir()) == []
-    started_s = time.monotonic()
     assert "Vault" in refusal("list").detail
-    assert time.monotonic() - started_s < 12

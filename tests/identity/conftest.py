@@ -25,7 +25,7 @@ async def app_pool(make_database: DatabaseMaker) -> AsyncIterator[asyncpg.Pool]:
     """A pool with the application's role on a fresh database of identity, for tests in every folder of the house."""
     pool = await open_pool(await make_database("identity"), APP, size=8)
     yield pool
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await pool.close()
 
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import httpx2 as httpx
+from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,13 +30,14 @@ CALLBACK = "https://app.grid.test/callback"
 FAREWELL = "https://app.grid.test/bye"
 PASSWORD = "correct horse battery staple"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _STATUS = {"invalid-input": 400, "oauth": 400, "invalid-token": 401, "unauthenticated": 401, "forbidden": 403,
            "not-found": 404, "conflict": 409, "unprocessable": 422, "too-many-requests": 429, "unavailable": 503}
 
 
 def quick_passwords() -> Passwords:
     """Hash with the least memory argon2 takes: a test waits for answers, not for work that slows attackers."""
-    return Passwords(memory_kib=8)
+    return Passwords(QUICK_HASHER)
 
 
 class ListRecorder:

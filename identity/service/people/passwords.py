@@ -16,14 +16,14 @@ from shared_kernel.ids import secret
 
 WORKERS = 2
 MAX_WAITING = 100
-MEMORY_KIB = 19 * 1_024
+HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1_024, parallelism=1, type=Type.ID)
 
 
 class Passwords:
     """Hashes and verifies passwords."""
 
-    def __init__(self, *, memory_kib: int = MEMORY_KIB) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=memory_kib, parallelism=1, type=Type.ID)
+    def __init__(self, hasher: PasswordHasher = HASHER) -> None:
+        self._hasher = hasher
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="argon2")
         self._dummy = self._hasher.hash(secret())
         self._waiting = 0

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import orjson
@@ -184,11 +183,10 @@ async def test_the_first_start_waits_for_no_rsa_key(tmp_path: Path) -> None:
     files = KeyFiles(tmp_path)
     assert set(files.known(0).rings) == {"ES256", "EdDSA"}
 
-    making, gaps = asyncio.create_task(files.load(0)), [0.0]
+    making, turns = asyncio.create_task(files.load(0)), 0
     while not making.done():
-        before = time.perf_counter()
         await asyncio.sleep(0.001)
-        gaps.append(time.perf_counter() - before)
+        turns += 1
 
     assert not (await making).missing
-    assert sorted(gaps)[len(gaps) // 2] < 0.02
+    assert turns > 3

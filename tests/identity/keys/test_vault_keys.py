@@ -277,16 +277,17 @@ async def test_a_whole_login_with_keys_that_never_leave_vault(
 async def test_keys_live_through_a_restart_of_vault_and_the_end_of_its_tokens(
     tmp_path: Path, kind: type[VaultKv] | type[VaultTransit],
 ) -> None:
-    """Five-second tokens, Vault down for longer than one lives, then back with its data."""
+    """Tokens of two seconds, Vault down for longer than one lives, then back with its data."""
     port, recorder = free_port(), ListRecorder()
     with stored_vault_server(tmp_path / "vault", port) as server:
-        session = VaultSession(server.address, role=AppRole(*provision(server.address, server.token)))
+        role = AppRole(*provision(server.address, server.token, ttl="2s", max_ttl="3s"))
+        session = VaultSession(server.address, role=role)
         source: KeySource = await kind.open(session, SystemClock().now_us())
         chain, mint = chain_of(source, recorder)
-        until_s = time.monotonic() + 7
+        until_s = time.monotonic() + 4
         while time.monotonic() < until_s:
             await check_all(chain, mint)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.2)
     before = chain.rings
 
     await chain.look()
@@ -296,7 +297,7 @@ async def test_keys_live_through_a_restart_of_vault_and_the_end_of_its_tokens(
     else:
         with pytest.raises(VaultAwayError):
             await mint.sign({}, token_type="JWT")
-    await asyncio.sleep(5)
+    await asyncio.sleep(2.5)
 
     with stored_vault_server(tmp_path / "vault", port):
         await chain.look()

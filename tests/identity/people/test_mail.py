@@ -1,7 +1,6 @@
 """Mail over a real SMTP server: nothing is lost, nothing is said in clear, nothing can be smuggled in."""
 
 import asyncio
-import time
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
@@ -146,17 +145,15 @@ async def test_a_server_that_is_not_there_only_delays() -> None:
 
 async def test_a_slow_server_is_hung_up_on_and_the_next_mail_goes() -> None:
     keeper = Keeper()
-    keeper.hold_s = 30
+    keeper.hold_s = 3_600
     async with serving(keeper) as port:
         smtp = _smtp(f"smtp://127.0.0.1:{port}", deadline_s=0.5)
-        start = time.monotonic()
-        with pytest.raises(MailServerDownError, match="too slow"):
-            await smtp.send(MAIL)
-        waited = time.monotonic() - start
+        async with asyncio.timeout(60):
+            with pytest.raises(MailServerDownError, match="too slow"):
+                await smtp.send(MAIL)
         keeper.hold_s = 0
         await _smtp(f"smtp://127.0.0.1:{port}").send(MAIL)
 
-    assert waited < 5
     assert len(keeper.messages) == 1
 
 
@@ -356,10 +353,9 @@ async def test_the_loop_sends_at_once_and_survives_a_database_that_is_gone(town:
     loop = asyncio.create_task(town.provider.mailing.run())
     await asyncio.sleep(0.1)
     await _queued(town)
-    for _ in range(50):
-        if town.mailbox.mails:
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while not town.mailbox.mails:  # noqa: ASYNC110 - the mailbox has no event to wait for
+            await asyncio.sleep(0.02)
     await town.pool.close()
     await asyncio.sleep(0.1)
 
