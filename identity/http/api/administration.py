@@ -65,8 +65,11 @@ class AdministrationRoutes:
         return _listing([_user(user) for user in found], found[-1].name if len(found) == limit else None)
 
     async def me(self, request: Request) -> Response:
-        """Tell callers who they are."""
+        """Tell callers who they are; an application that was not allowed `api` has no roles and learns no more."""
         principal = context_of(request.scope).principal
+        is_trusted = bool(principal.roles) or "api" in principal.scopes
+        if principal.kind is PrincipalKind.PERSON and not is_trusted:
+            return json_response({"id": principal.subject, "roles": [], "kind": principal.kind})
         if principal.kind is PrincipalKind.PERSON:
             return json_response(_user(await self._provider.accounts.get(principal.subject)))
         return json_response({"id": principal.subject, "name": principal.name, "roles": sorted(principal.roles),

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.identity.claims.test_id_tokens import settle
+from tests.identity.tokens import kit
 from tests.identity.world import World
 
 PATH = "/oauth2/userinfo"
@@ -106,3 +107,14 @@ async def test_a_locked_person_is_not_told_of(world: World) -> None:
     answer = await world.userinfo(tokens["access_token"])
 
     assert answer.status_code == 401
+
+
+async def test_an_application_without_the_scope_api_learns_nothing_there_that_was_not_allowed(world: World) -> None:
+    """OpenID Connect Core 5.4: e-mail and profile are for the scopes of that name, also at the API."""
+    who = await kit.register(world, "third", first_party=False)
+    code = await kit.code_for(world, "third", scope="openid", session=await kit.session_of_alice(world))
+    answer = await kit.token(world, kit.redemption(code), who)
+
+    told = await world.get("/api/v1/users/me", headers={"Authorization": f"Bearer {answer.json()['access_token']}"})
+
+    assert told.json() == {"id": str(world.user.id), "roles": [], "kind": "person"}
