@@ -45,6 +45,7 @@ class OpaServerEvaluator:
     """Asks an OPA server over kept-alive connections, behind a deadline and a breaker."""
 
     name = "opa"
+    is_remote = True
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._url = url.rstrip("/")

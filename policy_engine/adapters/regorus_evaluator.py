@@ -29,6 +29,7 @@ class RegorusEvaluator:
     """Holds one warm machine for the bundle that decides, and one for the bundle that is about to."""
 
     name = "regorus"
+    is_remote = False
 
     def __init__(self) -> None:
         self._machine: Any = None

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Histogram
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.decision import Decision, denied, from_answer
 from policy_engine.domain.question import MalformedQuestionError, Question, to_input
+from policy_engine.service.known_decisions import KnownDecisions
 from policy_engine.service.ports import BundleSource, Evaluator
 from shared_kernel.clock import Clock
 from shared_kernel.errors import UnavailableError
@@ -55,6 +56,7 @@ class PolicyEngine:
         self._loaded_at_us: int | None = None
         self._refused: str | None = None
         self._reloading = asyncio.Lock()
+        self._known = KnownDecisions()
 
     @property
     def revision(self) -> str:
@@ -76,6 +78,8 @@ class PolicyEngine:
         revision = self.revision
         try:
             document = orjson.dumps(to_input(question))
+            if not self._evaluator.is_remote and (known := self._known.find(document, self._clock.now_us())):
+                return known
             async with asyncio.timeout(DEADLINE_S):
                 answer = await self._evaluator.evaluate(document)
         except MalformedQuestionError as error:
@@ -83,7 +87,10 @@ class PolicyEngine:
         except Exception as error:  # noqa: BLE001 - doubt of any kind is a no
             _log.error("policy_engine_failed", error=type(error).__name__, detail=str(error)[:500])
             return denied("the policy engine did not answer: denied", revision)
-        return from_answer(answer, revision)
+        decision = from_answer(answer, revision)
+        if revision == self.revision:
+            self._known.keep(document, decision, self._clock.now_us())
+        return decision
 
     async def start(self) -> None:
         """Load the bundle; raise RefusedBundleError or UnavailableError when there is nothing to decide by."""
@@ -133,6 +140,7 @@ class PolicyEngine:
             await self._seal("policy_loaded", "success", bundle.revision)
         await self._evaluator.adopt(bundle)
         self._bundle, self._loaded_at_us, self._refused = bundle, self._clock.now_us(), None
+        self._known.forget()
         _bundles.labels("loaded").inc()
         _log.info("policy_loaded", revision=bundle.revision, evaluator=self._evaluator.name)
         return not known

@@ -13,6 +13,10 @@ class Evaluator(Protocol):
         """What people call it."""
 
     @property
+    def is_remote(self) -> bool:
+        """Whether it is another process, whose silence must be noticed at every question."""
+
+    @property
     def needs_adoption(self) -> bool:
         """Whether it was seen without its bundle and wants it again."""
 

@@ -22,6 +22,7 @@ class Answering:
 
     name = "answering"
     needs_adoption = False
+    is_remote = True
 
     def __init__(self, answer: Callable[[], Awaitable[Any]]) -> None:
         """Answer by calling `answer`."""
@@ -277,3 +278,79 @@ def test_the_virtual_machine_of_regorus_still_lets_undefined_values_pass() -> No
 
     assert machine.execute() == "true"
     assert interpreter.eval_rule_as_json("data.gateway.allow") == "false"
+
+
+class Counting(RegorusEvaluator):
+    """Regorus that counts what it is asked."""
+
+    asked = 0
+
+    async def evaluate(self, document: bytes) -> Any:
+        self.asked += 1
+        return await super().evaluate(document)
+
+
+@pytest.fixture
+async def counted(folder: Path, recorder: ListRecorder, clock: FrozenClock) -> tuple[PolicyEngine, Counting]:
+    """Return a started engine and its evaluator."""
+    evaluator = Counting()
+    engine = PolicyEngine(evaluator, BundleFolder(folder), recorder, clock)
+    await engine.start()
+    return engine, evaluator
+
+
+async def test_the_same_question_is_asked_once_a_second(
+        counted: tuple[PolicyEngine, Counting], clock: FrozenClock) -> None:
+    engine, evaluator = counted
+    first = await engine.decide(question())
+    again = await engine.decide(question())
+    clock.advance(1)
+    later = await engine.decide(question())
+
+    assert first == again == later
+    assert evaluator.asked == 2
+
+
+async def test_another_question_is_another_decision(counted: tuple[PolicyEngine, Counting]) -> None:
+    engine, evaluator = counted
+    for risk in (0, 1, 99):
+        await engine.decide(question(risk=risk))
+
+    assert evaluator.asked == 3
+
+
+async def test_a_new_bundle_decides_at_once_whatever_was_decided_before(
+        counted: tuple[PolicyEngine, Counting], folder: Path) -> None:
+    engine, _ = counted
+    before = await engine.decide(question())
+    edit(folder, "data.json", '"ttl_s": 5', '"ttl_s": 4')
+    await engine.reload()
+
+    assert (before.ttl_s, (await engine.decide(question())).ttl_s) == (5, 4)
+
+
+async def test_what_must_not_be_reused_is_asked_again(
+        folder: Path, recorder: ListRecorder, clock: FrozenClock) -> None:
+    edit(folder, "data.json", '"ttl_s": 5', '"ttl_s": 0')
+    evaluator = Counting()
+    engine = PolicyEngine(evaluator, BundleFolder(folder), recorder, clock)
+    await engine.start()
+    for _ in range(3):
+        await engine.decide(question())
+
+    assert evaluator.asked == 3
+
+
+async def test_a_remote_engine_is_asked_every_time() -> None:
+    """Its silence must be noticed at once, so nothing it said stands for it."""
+    asked = []
+
+    async def answer() -> Any:
+        asked.append(1)
+        return {"allow": True, "reasons": ["so"], "obligations": {}, "ttl_s": 5}
+
+    engine = answering(answer)
+    for _ in range(3):
+        await engine.decide(question())
+
+    assert len(asked) == 3
