@@ -1,5 +1,6 @@
 """A provider behind a small gateway that authenticates and puts the context, as the real one does."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +21,7 @@ from identity.service import IdentityProvider, Registration
 from identity.service.people.passwords import Passwords
 from shared_kernel.context import RequestContext, put_context
 from shared_kernel.credentials import Credentials
+from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import GridwardenError, UnauthenticatedError, UnavailableError
 from shared_kernel.events import Event, Receipt
 from shared_kernel.principal import ANONYMOUS
@@ -62,8 +64,8 @@ class ListRecorder:
 class Gateway:
     """Authenticates, puts the context, renders errors."""
 
-    def __init__(self, app: ASGIApp, provider: IdentityProvider) -> None:
-        self.own_credentials = [(e.method, compile_path(e.path)[0]) for e in endpoints(provider) if e.own_credentials]
+    def __init__(self, app: ASGIApp, provider: IdentityProvider, served: Iterable[Endpoint]) -> None:
+        self.own_credentials = [(e.method, compile_path(e.path)[0]) for e in served if e.own_credentials]
         self.app = app
         self.provider = provider
         self.certificate: bytes | None = None
@@ -105,10 +107,11 @@ class World:
         self.recorder = recorder
         self.clock = clock
         self.pool = pool
+        served = endpoints(provider)
         app = Starlette(
-            routes=[Route(e.path, e.handler, methods=[e.method]) for e in endpoints(provider)],
+            routes=[Route(e.path, e.handler, methods=[e.method]) for e in served],
             exception_handlers={GridwardenError: _problem})
-        self.gateway = Gateway(app, provider)
+        self.gateway = Gateway(app, provider, served)
         self.user: User
         self.secret = ""
 

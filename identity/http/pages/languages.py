@@ -5,6 +5,7 @@ Sentences are ours and may hold markup; what is put into them is escaped.
 
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import files
 
 from markupsafe import Markup
@@ -33,7 +34,9 @@ class Languages:
         return t
 
 
-def _catalog(language: str) -> dict[str, Markup]:
+@cache
+def _catalog(language: str) -> Mapping[str, Markup]:
+    """Return a language's sentences, which stay as long as the process: parsing them takes some tens of ms."""
     folder = files("identity.http") / "languages" / language
     return {f"{path.name.removesuffix('.toml')}.{key}": Markup(sentence)  # noqa: S704 - our own sentences
             for path in folder.iterdir() if path.name.endswith(".toml")

@@ -1,5 +1,6 @@
 """Rendering: Jinja2 with autoescape, a strict CSP, the reader's language, and headers against caches and frames."""
 
+from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,11 +20,8 @@ class Pages:
     """Renders identity's pages; `base` is the path of the issuer, `is_open` whether strangers may register."""
 
     def __init__(self, base: str, *, is_open: bool = False) -> None:
-        self._base = base
+        self._base, self._is_open = base, is_open
         self.languages = Languages()
-        self._environment = Environment(loader=PackageLoader("identity.http", "templates"), autoescape=True,
-                                        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        self._environment.globals.update(registration_open=is_open)
         self._static = {each.name: each.read_bytes() for each in (files("identity.http") / "static").iterdir()}
 
     def language(self, request: Request, ui_locales: str | None = None) -> str:
@@ -43,8 +41,8 @@ class Pages:
         `form_target` is where its form's redirect may end besides here; `with_script` lets it load our own scripts.
         """
         language = self.language(request, ui_locales)
-        text = self._environment.get_template(template).render(
-            base=self._base, language=language, t=self.languages.translate(language),
+        text = _environment().get_template(template).render(
+            base=self._base, language=language, t=self.languages.translate(language), registration_open=self._is_open,
             **({"back": _back(request, values.get("interaction"))} | values))
         headers = page_headers(form_target, with_script=with_script) | {"Content-Language": language}
         return HTMLResponse(text, status, headers=headers)
@@ -53,6 +51,13 @@ class Pages:
         """Return one of the static files, by its name."""
         return Response(self._static[name], media_type=_STATIC_TYPES[name.rpartition(".")[2]],
                         headers={"Cache-Control": _CACHE_STYLE, "X-Content-Type-Options": "nosniff"})
+
+
+@cache
+def _environment() -> Environment:
+    """Return what compiles templates, once a process."""
+    return Environment(loader=PackageLoader("identity.http", "templates"), autoescape=True,
+                       undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def _back(request: Request, interaction: object) -> str:
