@@ -13,7 +13,12 @@ from tests.identity.client_kit import ClientKey, self_signed
 
 Json = dict[str, Any]
 ALIAS = "gridwarden"
+FAPI2 = "fapi2-security-profile-final"
 OIDC_SCOPES = "openid profile email address phone offline_access"
+ASKED_SCOPES = "openid profile email offline_access"
+"""Less than a FAPI client may have: consent is remembered, and who shall say no must be asked for more."""
+SHOWN = ["wait", "xpath", "//*", 10, ".*", "update-image-placeholder-optional"]
+"""Hands the suite a picture of the page, if the module wants one; without it the module waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,29 +110,48 @@ def _receiver() -> Registered:
 
 
 def _plan(target: Target, **clients: Json) -> Json:
+    again = {"browser": _browser(target, _signs_in(target, is_shown=True))}
     return {
-        "alias": ALIAS, "description": "Gridwarden", "browser": _browser(target),
+        "alias": ALIAS, "description": "Gridwarden", "browser": _browser(target, _signs_in(target)),
         "server": {"discoveryUrl": f"{target.issuer}/.well-known/openid-configuration"}, **clients,
+        "override": {"oidcc-prompt-login": again, "oidcc-max-age-1": again},
     }
 
 
 def _fapi2(target: Target, first: Registered, second: Registered) -> Json:
-    one, two = dict(first.theirs), dict(second.theirs)
+    one, two = dict(first.theirs) | {"scope": ASKED_SCOPES}, dict(second.theirs)
     mtls, mtls2 = one.pop("mtls"), two.pop("mtls")
     return _plan(target, client=one, client2=two) | {
-        "mtls": mtls, "mtls2": mtls2, "resource": {"resourceUrl": f"{target.issuer}/oauth2/userinfo"}}
+        "mtls": mtls, "mtls2": mtls2, "resource": {"resourceUrl": f"{target.issuer}/oauth2/userinfo"},
+        "override": {
+            f"{FAPI2}-user-rejects-authentication": {
+                "browser": _browser(target, _signs_in(target), answer="deny"), "client": one | {"scope": OIDC_SCOPES}},
+            f"{FAPI2}-par-ensure-reused-request-uri-prior-to-auth-completion-succeeds": {"browser": [
+                {"match": f"{target.issuer}/oauth2/authorize*", "match-limit": 1, "tasks": [
+                    _task("Leave", f"{target.issuer}/login*", SHOWN)]},
+                *_browser(target, _signs_in(target))]},
+        }}
 
 
-def _browser(target: Target) -> list[Json]:
-    sign_in = {"task": "Sign in", "match": f"{target.issuer}/login*", "optional": True, "commands": [
-        ["text", "id", "name", target.name], ["text", "id", "password", target.password], ["click", "id", "sign-in"]]}
-    consent = {"task": "Allow", "match": f"{target.issuer}/consent*", "optional": True,
-               "commands": [["click", "id", "allow"]]}
-    log_out = {"task": "Log out", "match": f"{target.issuer}/oauth2/logout*", "optional": True,
-               "commands": [["click", "id", "log-out"]]}
-    back = {"task": "Back at the suite", "match": f"{target.suite}/test/*", "optional": True,
-            "commands": [["wait", "id", "submission_complete", 10]]}
+def _signs_in(target: Target, *, is_shown: bool = False) -> Json:
+    typed = [["text", "id", "name", target.name], ["text", "id", "password", target.password],
+             ["click", "id", "sign-in"]]
+    return _task("Sign in", f"{target.issuer}/login*", *([SHOWN] if is_shown else []), *typed)
+
+
+def _browser(target: Target, sign_in: Json, *, answer: str = "allow") -> list[Json]:
+    """Return what to do on our pages; whatever page is the last one is the picture that a module may want."""
+    authorize, logout = f"{target.issuer}/oauth2/authorize*", f"{target.issuer}/oauth2/logout*"
+    back = _task("Back at the suite", f"{target.suite}/test/*", ["wait", "id", "submission_complete", 10])
     return [
-        {"match": f"{target.issuer}/oauth2/authorize*", "tasks": [sign_in, consent, back]},
-        {"match": f"{target.issuer}/oauth2/logout*", "tasks": [log_out, back]},
+        {"match": authorize, "tasks": [
+            _task("Refused", authorize, SHOWN), sign_in,
+            _task("Answer", f"{target.issuer}/consent*", ["click", "id", answer]), back]},
+        {"match": logout, "tasks": [
+            _task("Log out", logout, ["click", "id", "log-out", "optional"]), _task("Refused", logout, SHOWN),
+            _task("Signed out", f"{target.issuer}/logout*", SHOWN), back]},
     ]
+
+
+def _task(name: str, match: str, *commands: list[Any]) -> Json:
+    return {"task": name, "match": match, "optional": True, "commands": list(commands)}

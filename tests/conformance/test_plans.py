@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
-from tests.conformance.plans import Target, as_text, files
+import pytest
+
+from tests.conformance.plans import SHOWN, Target, as_text, files
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "identity" / "http" / "templates"
 TARGET = Target("https://op.example", "https://suite.example:8443", "vera.viewer", "a password")
@@ -31,10 +33,30 @@ def test_the_receiver_of_signals_has_the_role_that_policy_asks_for() -> None:
 
 
 def test_what_the_suite_types_and_clicks_is_on_our_pages() -> None:
-    written = as_text(files(TARGET)["oidcc-basic.json"])
+    written = "".join(map(as_text, files(TARGET).values()))
     wanted = set(re.findall(r'"id",\s+"([\w-]+)"', written)) - {"submission_complete"}
 
     pages = "".join(path.read_text() for path in TEMPLATES.glob("*.html"))
 
-    assert wanted == {"name", "password", "sign-in", "allow", "log-out"}
+    assert wanted == {"name", "password", "sign-in", "allow", "deny", "log-out"}
     assert [name for name in wanted if f'id="{name}"' not in pages] == []
+
+
+@pytest.mark.parametrize("kind", ["dpop", "mtls"])
+def test_who_shall_say_no_is_asked_and_who_shall_leave_leaves_once(kind: str) -> None:
+    plan = files(TARGET)[f"fapi2-security-profile-final-{kind}.json"]
+    rejects, leaves = plan["override"].values()
+
+    assert set(plan["client"]["scope"].split()) < set(rejects["client"]["scope"].split())
+    assert [["click", "id", "deny"]] in [task["commands"] for task in rejects["browser"][0]["tasks"]]
+    assert leaves["browser"][0]["match-limit"] == 1
+    assert "sign-in" not in as_text(leaves["browser"][0])
+
+
+def test_no_module_waits_for_a_person_with_a_screenshot() -> None:
+    plan = files(TARGET)["oidcc-basic.json"]
+
+    shown = [task["match"] for entry in plan["browser"] for task in entry["tasks"] if SHOWN in task["commands"]]
+
+    assert shown == [f"{TARGET.issuer}/{path}*" for path in ("oauth2/authorize", "oauth2/logout", "logout")]
+    assert set(plan["override"]) == {"oidcc-prompt-login", "oidcc-max-age-1"}
