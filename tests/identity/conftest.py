@@ -9,7 +9,6 @@ import pytest
 
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import APP
-from identity.adapters.key_files import KeyFiles
 from identity.domain.oauth.client_certificates import Authorities
 from identity.service import IdentityProvider
 from identity.store.database import Database
@@ -17,7 +16,7 @@ from tests.conftest import DatabaseMaker
 from tests.frozen_clock import FrozenClock
 from tests.identity.client_desk import ClientDesk
 from tests.identity.client_kit import client_ca
-from tests.identity.world import ISSUER, ListRecorder, World, quick_passwords
+from tests.identity.world import ISSUER, ListRecorder, World, quick_keys, quick_passwords
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ async def app_pool(make_database: DatabaseMaker) -> AsyncIterator[asyncpg.Pool]:
 async def world(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[World]:
     """A provider with people and clients."""
     recorder = ListRecorder()
-    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
+    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=quick_keys(tmp_path / "keys"),
                                 passwords=quick_passwords())
     found = World(provider, recorder, clock, app_pool)
     await found.people()
@@ -45,7 +44,7 @@ async def world(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> A
 async def desk(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[ClientDesk]:
     """A provider asked by protocol clients; the authority `client_ca` vouches for their certificates."""
     provider = IdentityProvider(
-        Database(app_pool), ListRecorder(), clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
+        Database(app_pool), ListRecorder(), clock, issuer=ISSUER, keys=quick_keys(tmp_path / "keys"),
         client_authorities=Authorities([client_ca().own.x509]), passwords=quick_passwords())
     yield ClientDesk(provider, clock)
     provider.close()

@@ -11,13 +11,12 @@ from urllib.parse import parse_qs
 import asyncpg
 from aiohttp import web
 
-from identity.adapters.key_files import KeyFiles
 from identity.adapters.outbound import Outbound
 from identity.service import IdentityProvider
 from identity.service.clients.registrar import RegistrationPolicy
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
-from tests.identity.world import ISSUER, ListRecorder, World, quick_passwords
+from tests.identity.world import ISSUER, ListRecorder, World, quick_keys, quick_passwords
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -77,7 +76,7 @@ def provider_on(pool: asyncpg.Pool, clock: FrozenClock, folder: Path, issuer: st
     """Return a provider that may call servers on loopback, and its ledger."""
     recorder = ListRecorder()
     return IdentityProvider(
-        Database(pool), recorder, clock, issuer=issuer, keys=KeyFiles(folder / "keys"), outbound=Outbound(LOOPBACK),
+        Database(pool), recorder, clock, issuer=issuer, keys=quick_keys(folder / "keys"), outbound=Outbound(LOOPBACK),
         registration=RegistrationPolicy(networks=LOOPBACK), passwords=quick_passwords()), recorder
 
 

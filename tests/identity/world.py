@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from identity.adapters.key_files import _RINGS, KeyFiles
+from identity.domain.jose.algorithms import ALGORITHMS
 from identity.domain.oauth.pkce import challenge_of
 from identity.domain.records import User
 from identity.http import endpoints
@@ -25,6 +30,7 @@ from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import GridwardenError, UnauthenticatedError, UnavailableError
 from shared_kernel.events import Event, Receipt
 from shared_kernel.principal import ANONYMOUS
+from tests.conftest import START_US
 from tests.frozen_clock import FrozenClock
 
 ISSUER = "https://id.grid.test"
@@ -35,6 +41,22 @@ VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _STATUS = {"invalid-input": 400, "oauth": 400, "invalid-token": 401, "unauthenticated": 401, "forbidden": 403,
            "not-found": 404, "conflict": 409, "unprocessable": 422, "too-many-requests": 429, "unavailable": 503}
+
+
+@cache
+def _made_rings() -> bytes:
+    with TemporaryDirectory() as folder:
+        KeyFiles(Path(folder))._with(START_US, tuple(ALGORITHMS))
+        return (Path(folder) / _RINGS).read_bytes()
+
+
+def quick_keys(folder: Path) -> KeyFiles:
+    """Return keys in files of their own that hold what was made once a process: RSA keys take long to make."""
+    folder.mkdir(mode=0o700)
+    rings = folder / _RINGS
+    rings.touch(mode=0o600)
+    rings.write_bytes(_made_rings())
+    return KeyFiles(folder)
 
 
 def quick_passwords() -> Passwords:

@@ -20,12 +20,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from identity.adapters.key_files import KeyFiles
 from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.authorization.kit import METER, PAR, as_json, asking, register
-from tests.identity.world import PASSWORD, ListRecorder, World
+from tests.identity.world import PASSWORD, ListRecorder, World, quick_keys
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -113,7 +112,7 @@ async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> A
     place = f"http://localhost:{our_door.getsockname()[1]}"
     app = App(f"http://127.0.0.1:{app_door.getsockname()[1]}")
     recorder = ListRecorder()
-    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=place, keys=KeyFiles(tmp_path / "keys"))
+    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=place, keys=quick_keys(tmp_path / "keys"))
     world = World(provider, recorder, clock, app_pool)
     await world.people()
     await register(world, "shop", public=True, first_party=False, redirect_uris=(app.callback,),

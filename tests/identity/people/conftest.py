@@ -7,7 +7,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from identity.adapters.key_files import KeyFiles
 from identity.adapters.places import Places
 from identity.domain.people.mails import Mail
 from identity.service import IdentityProvider
@@ -15,7 +14,7 @@ from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.house import House
 from tests.identity.people.town import MailBox, Town
-from tests.identity.world import ISSUER, ListRecorder, quick_passwords
+from tests.identity.world import ISSUER, ListRecorder, quick_keys, quick_passwords
 
 
 @dataclass
@@ -65,7 +64,7 @@ async def house(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path, judg
     """A provider with people, clients, a risk model and a postbox."""
     recorder, postbox = ListRecorder(), Postbox()
     provider = IdentityProvider(
-        Database(app_pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"), login_risk=judge.risk,
+        Database(app_pool), recorder, clock, issuer=ISSUER, keys=quick_keys(tmp_path / "keys"), login_risk=judge.risk,
         login_accepted=judge.accept, mail=postbox, places=places,
         passwords=quick_passwords())
     found = House(provider, recorder, clock, app_pool)
@@ -79,7 +78,7 @@ async def house(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path, judg
 async def town(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Town]:
     """A provider with people, clients, open registration and a mail server."""
     recorder, mailbox = ListRecorder(), MailBox()
-    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
+    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=quick_keys(tmp_path / "keys"),
                                 mail=mailbox, people_registration=True, passwords=quick_passwords())
     found = Town(provider, recorder, clock, app_pool)
     found.mailbox = mailbox

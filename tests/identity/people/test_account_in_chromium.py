@@ -14,14 +14,13 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from identity.adapters.key_files import KeyFiles
 from identity.adapters.smtp import Smtp, SmtpServer
 from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.mail_server import Keeper, serving
 from tests.identity.people.town import ADDRESS
-from tests.identity.world import PASSWORD, ListRecorder, World
+from tests.identity.world import PASSWORD, ListRecorder, World, quick_keys
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -80,7 +79,7 @@ async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> A
     async with serving(keeper) as port, async_playwright() as playwright:
         smtp = Smtp(SmtpServer.from_url(f"smtp://127.0.0.1:{port}"), sender="noreply@grid.test")
         provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=place,
-                                    keys=KeyFiles(tmp_path / "keys"), mail=smtp, people_registration=True)
+                                    keys=quick_keys(tmp_path / "keys"), mail=smtp, people_registration=True)
         world = World(provider, recorder, clock, app_pool)
         await world.people()
         server = uvicorn.Server(uvicorn.Config(world.gateway, log_level="error", lifespan="off"))

@@ -14,12 +14,11 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, CDPSession, Page, async_playwright, expect
 
-from identity.adapters.key_files import KeyFiles
 from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.house import House
-from tests.identity.world import PASSWORD, ListRecorder
+from tests.identity.world import PASSWORD, ListRecorder, quick_keys
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -99,7 +98,7 @@ async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> A
     door.bind(("127.0.0.1", 0))
     place = f"http://localhost:{door.getsockname()[1]}"
     recorder = ListRecorder()
-    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=place, keys=KeyFiles(tmp_path / "keys"))
+    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=place, keys=quick_keys(tmp_path / "keys"))
     house = House(provider, recorder, clock, app_pool)
     await house.people()
     server = uvicorn.Server(uvicorn.Config(house.gateway, log_level="error", lifespan="off"))

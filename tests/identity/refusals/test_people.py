@@ -8,19 +8,18 @@ import asyncpg
 import pytest
 import structlog
 
-from identity.adapters.key_files import KeyFiles
 from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.town import ADDRESS, NEW_PASSWORD, SESSION, MailBox, Town
-from tests.identity.world import ISSUER, PASSWORD, ListRecorder, hidden, quick_passwords
+from tests.identity.world import ISSUER, PASSWORD, ListRecorder, hidden, quick_keys, quick_passwords
 
 
 @pytest.fixture
 async def village(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Town]:
     """A provider open to newcomers, with a mail server."""
     recorder, mailbox = ListRecorder(), MailBox()
-    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=KeyFiles(tmp_path / "keys"),
+    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=quick_keys(tmp_path / "keys"),
                                 mail=mailbox, people_registration=True, passwords=quick_passwords())
     found = Town(provider, recorder, clock, app_pool)
     found.mailbox = mailbox
