@@ -44,10 +44,13 @@ def templates() -> dict[tuple[str, ...], str]:
 
 @pytest.fixture
 async def make_database(postgres_url: str, templates: dict[tuple[str, ...], str]) -> AsyncIterator[DatabaseMaker]:
-    """Make a fresh database with the tables of the houses named (all of them when none is); answer its owner's URL."""
+    """Make a fresh database with the tables of the houses named (all of them when none is); answer its owner's URL.
+
+    A database that is `kept` goes with the server only.
+    """
     made: list[str] = []
 
-    async def make(*houses: str) -> str:
+    async def make(*houses: str, kept: bool = False) -> str:
         wanted = houses or HOUSES
         admin = await asyncpg.connect(postgres_url)
         try:
@@ -60,7 +63,8 @@ async def make_database(postgres_url: str, templates: dict[tuple[str, ...], str]
             await admin.execute(f"CREATE DATABASE {name} TEMPLATE {templates[wanted]} STRATEGY FILE_COPY")
         finally:
             await admin.close()
-        made.append(name)
+        if not kept:
+            made.append(name)
         return _renamed(postgres_url, name)
 
     yield make

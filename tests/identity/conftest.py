@@ -16,16 +16,25 @@ from tests.conftest import DatabaseMaker
 from tests.frozen_clock import FrozenClock
 from tests.identity.client_desk import ClientDesk
 from tests.identity.client_kit import client_ca
+from tests.identity.stock import Stock
 from tests.identity.world import ISSUER, ListRecorder, World, quick_keys, quick_passwords
 
 
+@pytest.fixture(scope="session")
+def stock() -> Stock:
+    """This worker's databases."""
+    return Stock()
+
+
 @pytest.fixture
-async def app_pool(make_database: DatabaseMaker) -> AsyncIterator[asyncpg.Pool]:
-    """A pool with the application's role on a fresh database of identity, for tests in every folder of the house."""
-    pool = await open_pool(await make_database("identity"), APP, size=8)
+async def app_pool(make_database: DatabaseMaker, stock: Stock) -> AsyncIterator[asyncpg.Pool]:
+    """A pool with the application's role on a database of identity as fresh, for tests in every folder of the house."""
+    url = await stock.take(make_database)
+    pool = await open_pool(url, APP, size=8)
     yield pool
     async with asyncio.timeout(60):
         await pool.close()
+    await stock.give_back(url)
 
 
 @pytest.fixture

@@ -51,12 +51,12 @@ def _made_rings() -> bytes:
 
 
 def quick_keys(folder: Path) -> KeyFiles:
-    """Return keys in files of their own that hold what was made once a process: RSA keys take long to make."""
-    folder.mkdir(mode=0o700)
-    rings = folder / _RINGS
-    rings.touch(mode=0o600)
-    rings.write_bytes(_made_rings())
-    return KeyFiles(folder)
+    """Return the keys in a folder, at first those that were made once a process: RSA keys take long to make."""
+    keys, rings = KeyFiles(folder), folder / _RINGS
+    if not rings.exists():
+        rings.touch(mode=0o600)
+        rings.write_bytes(_made_rings())
+    return keys
 
 
 def quick_passwords() -> Passwords:

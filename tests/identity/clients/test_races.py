@@ -86,8 +86,9 @@ async def test_one_of_forty_in_two_processes_is_let_in(other_process: OtherProce
     """RFC 7523 section 3, RFC 9449 section 11.1: what was seen is seen everywhere."""
     holder = await desk.holder(profile="baseline")
 
-    for _ in range(3):
-        shown = (holder.assertion(), holder.proof())
-        await other_process.start(*shown)
-        theirs, ours = await asyncio.gather(other_process.go(), contend(desk.provider, 20, *shown))
-        assert [mine + other for mine, other in zip(ours, theirs, strict=True)] == [1, 1]
+    shown = (holder.assertion(), holder.proof())
+    await other_process.start(*shown)
+
+    theirs, ours = await asyncio.gather(other_process.go(), contend(desk.provider, 20, *shown))
+
+    assert [mine + other for mine, other in zip(ours, theirs, strict=True)] == [1, 1]
