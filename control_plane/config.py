@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         return f"https://{host}:{self.mtls_port}{parts.path}"
 
+    def certificates_url(self) -> str | None:
+        """Return where clients may show certificates: the port that demands them, else the one that asks for them."""
+        asks = self.tls_cert is not None and self.tls_client_certificates == "optional"
+        return self.mtls_url() or (self.gateway_url() if asks else None)
+
     def console_base_url(self) -> str:
         """Return what browsers call the console, without a trailing slash."""
         return str(self.console_url or f"{self._scheme()}://{self._reachable_host()}:{self.console_port}").rstrip("/")

@@ -46,7 +46,7 @@ def identity_of(  # noqa: PLR0913 - a composition point
             stack.callback(mail.close)
         provider = IdentityProvider(
             Database(pools.app), ledger, clock, issuer=settings.gateway_url(), keys=keys,
-            key_rotation_days=settings.key_rotation_days, mtls_url=settings.mtls_url(),
+            key_rotation_days=settings.key_rotation_days, mtls_url=settings.certificates_url(),
             outbound=Outbound(settings.outbound_networks, settings.outbound_ca),
             client_authorities=_authorities(settings.tls_client_ca), registration=registration_policy(settings),
             people_registration=settings.people_registration == "open", mail=mail, places=places,

@@ -203,3 +203,13 @@ def test_with_tls_the_issuer_is_https_and_the_strict_port_has_its_own_url(server
     assert (settings.gateway_origin(), settings.issuer_path()) == ("https://grid.example:8443", "/idp")
     assert settings.mtls_url() == "https://grid.example:8444/idp"
     assert load_settings(tls_cert=server_pair.certificate).gateway_url() == "https://127.0.0.1:5000"
+
+
+def test_certificates_are_announced_where_they_can_be_shown(server_pair: Pair) -> None:
+    """RFC 8705 section 5: the demanding port has aliases of its own, the asking one is the issuer's."""
+    asking = {"tls_cert": server_pair.certificate, "tls_client_certificates": "optional", "issuer": "https://a.example"}
+
+    found = [load_settings(**given).certificates_url() for given in (
+        asking, asking | {"mtls_port": 8444}, asking | {"tls_client_certificates": "off"}, asking | {"tls_cert": None})]
+
+    assert found == ["https://a.example", "https://a.example:8444", None, None]
