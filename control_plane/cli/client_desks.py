@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urljoin
 
 import httpx2 as httpx
 
@@ -150,8 +151,8 @@ Opener = Callable[[], contextlib.AbstractAsyncContextManager[ClientDesk]]
 
 @contextlib.asynccontextmanager
 async def at_gateway(gateway: str, token: str, ca: Path | None) -> AsyncIterator[ClientDesk]:
-    """Open the way through a running gateway."""
-    url = gateway.rstrip("/")
+    """Open the way through a running gateway; its API is at the root, also where its issuer has a path."""
+    url = urljoin(gateway, "/").rstrip("/")
     verify: Any = str(ca) if ca is not None else True
     async with httpx.AsyncClient(base_url=url, timeout=60, verify=verify,
                                  headers={"Authorization": f"Bearer {token}"}) as http:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from control_plane.cli import app
-from control_plane.cli.client_desks import GatewayDesk, RefusedByGatewayError
+from control_plane.cli.client_desks import GatewayDesk, RefusedByGatewayError, at_gateway
 from control_plane.cli.clients import NoTokenError
 from shared_kernel.errors import GridwardenError
 from tests.conftest import DatabaseMaker
@@ -80,6 +80,13 @@ async def test_a_gateway_wants_a_token() -> None:
     refused = await run("list", "--gateway", "http://127.0.0.1:1")
 
     assert isinstance(refused.exception, NoTokenError)
+
+
+async def test_an_issuer_s_path_does_not_hide_the_api() -> None:
+    """What names the issuer for `gridwarden token` names the gateway here."""
+    async with at_gateway("https://op.grid.test:5000/idp/", "token", None) as desk:
+        assert isinstance(desk, GatewayDesk)
+        assert desk._http.base_url == "https://op.grid.test:5000"
 
 
 async def test_clients_are_kept_through_a_gateway(world: World) -> None:
