@@ -249,11 +249,6 @@ class IdentityProvider:
         """Return the discovery document."""
         return self._metadata
 
-    async def rotate_keys(self) -> None:
-        """Move the signing rings on; raise ConflictError while clients may not know the next keys yet."""
-        await self.keychain.rotate()
-        self._foundation.states.forget()
-
     def seal(self, purpose: Purpose, query: str, *, browser: str,  # noqa: PLR0913 - a form's memory
              session: Session | None = None, asked_at_us: int | None = None, wishes: Wishes = NO_WISHES,
              answered: Iterable[str] = ()) -> str:

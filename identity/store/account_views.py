@@ -25,13 +25,12 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationView:
-    """A client with what it was allowed and whether it still holds a grant."""
+    """A client with what it was allowed."""
 
     client_id: str
     name: str
     scopes: tuple[str, ...]
     is_first_party: bool
-    live_grants: int
     since_us: int
 
 
@@ -67,10 +66,10 @@ class AccountViews:
         """Return the clients that were allowed something or hold a live grant."""
         rows = await self._executor.fetch(
             """SELECT c.id, c.name, c.first_party, k.scopes AS consented, g.scopes AS granted,
-            coalesce(g.live, 0) AS live, least(k.granted_at_us, g.since_us) AS since_us
+            least(k.granted_at_us, g.since_us) AS since_us
             FROM identity.clients c
             LEFT JOIN identity.consents k ON k.client_id = c.id AND k.user_id = $1
-            LEFT JOIN (SELECT g.client_id, count(*) AS live, min(g.created_at_us) AS since_us,
+            LEFT JOIN (SELECT g.client_id, min(g.created_at_us) AS since_us,
                        array_agg(DISTINCT scope) AS scopes
                        FROM identity.grants g LEFT JOIN LATERAL unnest(g.scopes) scope ON true
                        WHERE g.user_id = $1 AND g.revoked_at_us IS NULL AND g.expires_at_us > $2
@@ -78,7 +77,7 @@ class AccountViews:
             WHERE k.client_id IS NOT NULL OR g.client_id IS NOT NULL ORDER BY c.name, c.id""", user_id, now_us)
         return [ApplicationView(row["id"], row["name"],
                                 tuple(sorted({*(row["consented"] or ()), *filter(None, row["granted"] or ())})),
-                                row["first_party"], row["live"], row["since_us"] or 0) for row in rows]
+                                row["first_party"], row["since_us"] or 0) for row in rows]
 
     async def take_back(self, user_id: str, client_id: str, reason: str, now_us: int) -> bool:
         """Forget what a person allowed a client and kill its grants; False when there was nothing."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from joserfc.errors import JoseError
 
-from identity.domain.jose.algorithms import ALGORITHMS, KEY_CLASSES, Algorithm, Key, algorithm_named, is_strong_rsa
+from identity.domain.jose.algorithms import KEY_CLASSES, Algorithm, Key, algorithm_named, is_strong_rsa
 from identity.domain.jose.compact import decoded
 from identity.domain.oauth.errors import InvalidTokenError
 
@@ -31,36 +31,6 @@ def public_key(document: Mapping[str, Any], algorithm: Algorithm) -> Key:
         raise UnfitKeyError("its key is of another kind than its algorithm takes")
     _check_purpose(document, algorithm)
     return _imported(document)
-
-
-def check_key_set(jwks: Mapping[str, Any]) -> None:
-    """Raise UnfitKeyError for a set a client should not be registered with: no usable key, a private one, a kid twice.
-
-    Keys we do not verify with (for encryption, of other curves) may stand in it (RFC 7517 section 5).
-    """
-    keys = jwks.get("keys")
-    if not isinstance(keys, list) or not all(isinstance(key, Mapping) for key in keys):
-        raise UnfitKeyError("a key set is an object with a list of keys (RFC 7517 section 5)")
-    if any(not _PRIVATE.isdisjoint(key) for key in keys):
-        raise UnfitKeyError("a key of the set holds a private half, or is a shared secret")
-    kids = [key["kid"] for key in keys if "kid" in key]
-    if any(not isinstance(kid, str) for kid in kids) or len(kids) != len(set(kids)):
-        raise UnfitKeyError("the kids of a set are strings, each of them once")
-    if len(keys) > MAX_KEYS or not any(is_usable(key) for key in keys):
-        raise UnfitKeyError(f"a set holds 1 to {MAX_KEYS} keys, one of them for {', '.join(ALGORITHMS)}")
-
-
-def is_usable(document: Mapping[str, Any]) -> bool:
-    """Whether this key may verify a signature of any algorithm we take."""
-    return any(_suits(document, algorithm) for algorithm in ALGORITHMS.values())
-
-
-def _suits(document: Mapping[str, Any], algorithm: Algorithm) -> bool:
-    try:
-        public_key(document, algorithm)
-    except UnfitKeyError:
-        return False
-    return True
 
 
 def thumbprint(document: Mapping[str, Any]) -> str:

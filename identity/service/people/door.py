@@ -23,7 +23,6 @@ class Door:
         issuer = foundation.mint.issuer
         arrivals, admission = Arrivals(places, risk), Admission(foundation, notices, accepted=accepted)
         apps, passkeys = TotpApps(form_key, issuer), Passkeys(form_key, issuer)
-        self.knows_places = places.is_on
         self.opening = StepOpening(foundation, notices)
         self.login = LoginDesk(foundation, passwords, arrivals, admission, self.opening)
         self.passkey_login = PasskeyLoginDesk(foundation, passkeys, arrivals, admission)

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from identity.domain.jose import foreign
 from identity.domain.jose.compact import MAX_FOREIGN_BYTES
 from identity.domain.jose.foreign import CLIENT_ALGORITHMS, FAPI_ALGORITHMS
-from identity.domain.jose.jwk import UnfitKeyError, check_key_set
+from identity.domain.jose.jwk import UnfitKeyError
 from identity.domain.oauth.errors import InvalidTokenError
 from tests.identity.jose.forge import KEYS, b64, forged, jwk, key_set, token
 
@@ -270,22 +270,6 @@ def test_a_proof_by_a_weak_key_is_refused() -> None:
                   algorithm="PS256")
     with pytest.raises(UnfitKeyError, match="weak"):
         prove(text)
-
-
-# --- sets that clients register --------------------------------------------------------------------------------------
-
-
-def test_a_set_for_registration_holds_public_keys_of_different_kids() -> None:
-    """RFC 7591 section 2 with RFC 7517 section 5: foreign kinds may stand beside a usable one."""
-    check_key_set(ALL)
-    check_key_set(key_set(jwk("ES256"), {"kty": "EC", "crv": "P-521", "use": "enc", "x": "A", "y": "A"}))
-    sets: tuple[dict[str, Any], ...] = (
-        {}, {"keys": {}}, {"keys": []}, key_set(jwk("ES256"), jwk("ES256")), {"keys": [1]},
-                key_set(jwk("ES256", kid=1)), key_set(jwk("ES256", use="enc")),
-                key_set(dict(KEYS["ES256"].as_dict(private=True))), key_set(jwk("ES256"), {"kty": "oct", "k": "AA"}))
-    for bad in sets:
-        with pytest.raises(UnfitKeyError):
-            check_key_set(bad)
 
 
 # --- laws ------------------------------------------------------------------------------------------------------------

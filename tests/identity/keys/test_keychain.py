@@ -207,12 +207,12 @@ async def test_the_published_set_is_whole_from_the_first_answer_on(world: World)
 async def test_a_token_survives_one_rotation_and_its_caches_not_two(world: World) -> None:
     header = f"Bearer {(await world.tokens())['access_token']}"
     world.clock.advance(SETTLING_S)
-    await world.provider.rotate_keys()
+    await world.provider.keychain.rotate()
     world.clock.advance(-SETTLING_S)
     assert (await world.provider.authenticate(Credentials(header))).name == "alice"
 
     world.clock.advance(2 * SETTLING_S)
-    await world.provider.rotate_keys()
+    await world.provider.keychain.rotate()
     world.clock.advance(-2 * SETTLING_S)
     with pytest.raises(Exception, match="not one of ours"):
         await world.provider.authenticate(Credentials(header))
