@@ -121,7 +121,7 @@ async def test_a_websocket_with_an_auditors_token_sees_the_next_decision(instanc
     bearer = {"Authorization": f"Bearer {auditor.tokens['access_token']}"}
     async with connect(instance.gateway.replace("http", "ws") + STREAM, additional_headers=bearer) as stream:
         await auditor.ask("GET", "/api/v1/ledger/head")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             seen = [str(await stream.recv()) for _ in range(1)]
 
     assert '"ledger.read"' in seen[0]
@@ -290,7 +290,7 @@ async def test_the_second_approver_is_another_person_and_the_quarantined_meter_i
     again = await olta.ask("POST", f"{run}/approve", body={})
 
     assert (own.status_code, foreign_plan.status_code, other.status_code, again.status_code) == (403, 409, 200, 409)
-    for _ in range(50):
+    for _ in range(300):
         refused = await orhan.ask("POST", "/api/v1/ingest/meter", body=_reading(meter))
         if refused.status_code != 201:
             break

@@ -62,7 +62,7 @@ async def say(gateway: str, request: bytes) -> Answered:
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     try:
         writer.write(request)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.read(65_536)
     except asyncio.IncompleteReadError:
