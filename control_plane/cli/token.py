@@ -1,6 +1,7 @@
 """`gridwarden token`: sign in from the terminal and print an access token for curl."""
 
 import asyncio
+import sys
 from typing import Annotated
 
 import typer
@@ -15,6 +16,8 @@ def token(
     gateway: Annotated[str | None, typer.Option(help="URL of the gateway (GRIDWARDEN_ISSUER).")] = None,
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, envvar="GRIDWARDEN_PASSWORD",
                                           help="The account's password; asked for when not in the environment.")],
+    code: Annotated[str | None, typer.Option(envvar="GRIDWARDEN_CODE",
+                                             help="The code of a second factor; asked for when one is due.")] = None,
 ) -> None:
     """Print an access token of NAME, good for ten minutes.
 
@@ -24,7 +27,12 @@ def token(
 
     async def run() -> str:
         async with Person(settings.gateway_url(), trust=settings.tls_cert) as person:
-            await person.sign_in(name, password)
+            await person.sign_in(name, password, code=lambda: code or _asked())
             return str(person.tokens["access_token"])
 
     typer.echo(asyncio.run(run()))
+
+
+def _asked() -> str | None:
+    """Ask at the terminal; standard output is the token's alone."""
+    return str(typer.prompt("Code", err=True)) if sys.stdin.isatty() else None
