@@ -3,10 +3,14 @@
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
+import httpx2 as httpx
+import pyotp
 import pytest
 
+from control_plane.cli.person import Form, Person, _FormReader
 from control_plane.demo.instance import Instance
 
 
@@ -88,6 +92,52 @@ def test_a_right_password_gives_a_token_and_nothing_else(instance: Instance) -> 
     assert result.stdout.count(".") == 2
     assert result.stdout.count("\n") == 1
     assert "\x1b" not in result.stdout
+
+
+PASSWORD = "correct tractor battery lamp"
+
+
+def _form(page: httpx.Response, field: str) -> Form:
+    reader = _FormReader()
+    reader.feed(page.text)
+    return next(form for form in reader.forms if field in form.fields)
+
+
+async def _person_with_an_app(instance: Instance) -> tuple[str, pyotp.TOTP]:
+    async with Person(instance.gateway) as admin:
+        await admin.sign_in("admin", instance.passwords["admin"])
+        made = await admin.ask("POST", "/api/v1/users", body={"name": "olsi.app", "password": PASSWORD})
+    assert made.status_code == 201, made.text
+    origin = {"origin": instance.gateway}
+    async with httpx.AsyncClient(base_url=instance.gateway, headers=origin, follow_redirects=True) as browser:
+        login = _form(await browser.get("/login"), "password")
+        await browser.post(login.action, data=login.fields | {"name": "olsi.app", "password": PASSWORD})
+        factors = _FormReader()
+        factors.feed((await browser.get("/account/factors")).text)
+        offer = next(form for form in factors.forms if form.action.endswith("/totp"))
+        shown = await browser.post(offer.action, data=offer.fields)
+        app = pyotp.TOTP(shown.text.partition('id="secret"')[2].partition(">")[2].partition("<")[0].replace(" ", ""))
+        proof = _form(shown, "code")
+        enrolled = await browser.post(proof.action, data=proof.fields | {"code": app.now()})
+    assert enrolled.status_code == 200, enrolled.text
+    return "olsi.app", app
+
+
+async def test_a_person_with_a_second_factor_gets_a_token_by_a_code_and_by_nothing_less(instance: Instance) -> None:
+    name, app = await _person_with_an_app(instance)
+    asked = ("token", name, "--gateway", instance.gateway)
+
+    without = _run(instance, *asked, GRIDWARDEN_PASSWORD=PASSWORD)
+    wrong = _run(instance, *asked, "--code", "none", GRIDWARDEN_PASSWORD=PASSWORD)
+    code = app.at(int(time.time()) + 30)
+    right = _run(instance, *asked, GRIDWARDEN_PASSWORD=PASSWORD, GRIDWARDEN_CODE=code)
+    again = _run(instance, *asked, GRIDWARDEN_PASSWORD=PASSWORD, GRIDWARDEN_CODE=code)
+
+    assert (without.returncode, without.stdout) == (1, "")
+    assert "--code or GRIDWARDEN_CODE" in without.stderr
+    assert (wrong.returncode, "the code is not right" in wrong.stderr) == (1, True)
+    assert (right.returncode, right.stdout.count(".")) == (0, 2), right.stderr
+    assert (again.returncode, "was used before" in again.stderr) == (1, True)
 
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
