@@ -5,17 +5,19 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from control_plane.cli.client_desks import ClientDesk, Json, at_database, at_gateway
 from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption
 from shared_kernel.errors import GridwardenError, InvalidInputError
 from shared_kernel.strict_json import parse_strict
+
+if TYPE_CHECKING:  # the desks bring the whole product, which takes a second and is not needed for --help
+    from control_plane.cli.client_desks import ClientDesk
 
 app = typer.Typer(help="OAuth clients: list, import, invite, export, remove.", no_args_is_help=True)
 
@@ -26,6 +28,7 @@ Token = Annotated[str | None, typer.Option(
 Ca = Annotated[Path | None, typer.Option("--ca", exists=True, dir_okay=False,
                                          help="PEM file of the authority of the gateway's certificate.")]
 _Answer = TypeVar("_Answer")
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +142,11 @@ def remove(  # noqa: PLR0913 - one keyword an option
     typer.echo(f"removed {client_id}")
 
 
-def _at(where: Where, work: Callable[[ClientDesk], Awaitable[_Answer]]) -> _Answer:
+def _at(where: Where, work: Callable[["ClientDesk"], Awaitable[_Answer]]) -> _Answer:
     if where.gateway is not None and not where.token:
         raise NoTokenError
+
+    from control_plane.cli.client_desks import at_database, at_gateway
 
     async def run() -> _Answer:
         opened = at_database(where.home, where.url) if where.gateway is None else at_gateway(
