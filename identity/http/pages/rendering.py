@@ -1,5 +1,6 @@
 """Rendering: Jinja2 with autoescape, a strict CSP, the reader's language, and headers against caches and frames."""
 
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -62,9 +63,22 @@ def _environment() -> Environment:
 
 def _back(request: Request, interaction: object) -> str:
     """Return where the language switch leads back to: here, and after a POST to the page its form stood on."""
-    if request.method == "POST":
-        return f"{request.url.path}?interaction={interaction}" if interaction else request.url.path
-    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    if request.method != "POST":
+        return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    for pattern, page in _FORMS:
+        if pattern.search(request.url.path):
+            return pattern.sub(page, request.url.path)
+    return f"{request.url.path}?interaction={interaction}" if interaction else request.url.path
+
+
+_FORMS = (
+    (re.compile(r"/forgotten-password$"), "/reset-password"),
+    (re.compile(r"/register/resend$"), "/register"),
+    (re.compile(r"(/people/(?:users|clients)/[^/]+)/[^/]+$"), r"\1"),
+    (re.compile(r"/people/roles/.+$"), "/people/roles"),
+    (re.compile(r"/account/(?!factors).+$"), "/account"),
+)
+"""Addresses that only take forms, and the page such a form stands on."""
 
 
 def page_headers(form_target: str | None = None, *, with_script: bool = False) -> dict[str, str]:
