@@ -2,34 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
-import pytest
-
-from control_plane.database.pools import open_pool
-from control_plane.database.roles import APP
-from tests.conftest import DatabaseMaker
 from tests.identity.authorization.contender import codes
 from tests.identity.authorization.kit import fapi, logged_in, pushed
 from tests.identity.world import World
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-async def database_url(make_database: DatabaseMaker) -> str:
-    """A database that a second process can find too."""
-    return await make_database("identity")
-
-
-@pytest.fixture
-async def app_pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    """The pool under `world`."""
-    pool = await open_pool(database_url, APP, size=8)
-    yield pool
-    await pool.close()
 
 
 async def test_two_processes_give_one_code_for_one_reference(world: World, database_url: str, tmp_path: Path) -> None:

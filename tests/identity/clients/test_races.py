@@ -2,15 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from control_plane.database.pools import open_pool
-from control_plane.database.roles import APP
-from tests.conftest import DatabaseMaker
 from tests.identity.client_desk import RESOURCE_URL, ClientDesk
 from tests.identity.client_kit import Holder
 from tests.identity.clients.contender import contend
@@ -38,20 +33,6 @@ class OtherProcess:
         """Let it try; answer how often each was taken."""
         said, _ = await self._process.communicate(b"go\n")
         return [int(each) for each in said.split()[-2:]]
-
-
-@pytest.fixture
-async def database_url(make_database: DatabaseMaker) -> str:
-    """A database that a second process can find too."""
-    return await make_database("identity")
-
-
-@pytest.fixture
-async def app_pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    """The pool under `desk`."""
-    pool = await open_pool(database_url, APP, size=8)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

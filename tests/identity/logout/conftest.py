@@ -1,4 +1,4 @@
-"""A provider that may call loopback, and a client's server there."""
+"""A provider that may call loopback."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from tests.frozen_clock import FrozenClock
-from tests.identity.receiver import Receiver, reaching_world, receiving
+from tests.identity.receiver import reaching_world
 from tests.identity.world import World
 
 
@@ -15,11 +15,4 @@ from tests.identity.world import World
 async def world(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[World]:
     """A provider with people and clients."""
     async with reaching_world(app_pool, clock, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """A client's server."""
-    async with receiving() as found:
         yield found

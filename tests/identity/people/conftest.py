@@ -13,7 +13,6 @@ from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.house import House
-from tests.identity.people.town import MailBox, Town
 from tests.identity.world import ISSUER, ListRecorder, quick_keys, quick_passwords
 
 
@@ -69,19 +68,6 @@ async def house(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path, judg
         passwords=quick_passwords())
     found = House(provider, recorder, clock, app_pool)
     found.postbox = postbox
-    await found.people()
-    yield found
-    provider.close()
-
-
-@pytest.fixture
-async def town(app_pool: asyncpg.Pool, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Town]:
-    """A provider with people, clients, open registration and a mail server."""
-    recorder, mailbox = ListRecorder(), MailBox()
-    provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=ISSUER, keys=quick_keys(tmp_path / "keys"),
-                                mail=mailbox, people_registration=True, passwords=quick_passwords())
-    found = Town(provider, recorder, clock, app_pool)
-    found.mailbox = mailbox
     await found.people()
     yield found
     provider.close()
