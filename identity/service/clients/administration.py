@@ -81,9 +81,12 @@ class ClientAdministration:
         return issued
 
     async def delete(self, client_id: str, *, by: str | Principal, context: RequestContext | None = None) -> None:
-        """Forget a client with all its grants."""
+        """Forget a client with all its grants; not one of our own, without which nobody reaches the console."""
         async with self._foundation.database.begin() as tables:
-            await self._registrar.remove(tables, await _found(tables, client_id), By(by, TRUSTED, context))
+            client = await _found(tables, client_id)
+            if client.first_party:
+                raise UnprocessableError(f"{client.name} is part of Gridwarden and cannot be deleted")
+            await self._registrar.remove(tables, client, By(by, TRUSTED, context))
         self._registrar.forget()
 
     async def rotate_secret(self, client_id: str, *, by: str | Principal,
