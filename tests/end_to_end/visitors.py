@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx2 as httpx
 import orjson
 
-from control_plane.cli.person import CLIENT_ID, REDIRECT_URI, SCOPE, Person
+from control_plane.cli.person import CLIENT_ID, REDIRECT_URI, SCOPE, Person, _Answers
 from control_plane.demo.instance import Instance
 from shared_kernel.ids import secret
 
@@ -31,8 +31,8 @@ class CodeHolder(Person):
 
     async def code(self, name: str) -> str:
         """Return a fresh code of this person."""
-        return await self._code(f"{self.gateway}/oauth2/authorize?{urlencode(self.question())}", name,
-                                self._passwords[name])
+        return await self._code(f"{self.gateway}/oauth2/authorize?{urlencode(self.question())}",
+                                _Answers(name, self._passwords[name], lambda: None))
 
     def question(self, **changed: str) -> dict[str, str]:
         """Return an honest authorization request with these parameters changed; an empty one is left out."""
