@@ -98,7 +98,7 @@ def _question(number: int) -> Question:
     reads = action == "meters.read"
     return Question(
         subject={"id": f"user-{number * 37 % BINDINGS:06}", "kind": "person", "roles": ["grid_viewer"],
-                 "scopes": ["openid"], "client_id": "console"},
+                 "scopes": ["openid", "api"], "client_id": "console"},
         action=action,
         resource={"path": "/api/v1/x", "method": "GET", "dataset": "grid.meter_readings" if reads else None,
                   "classification": "INTERNAL" if reads else None,

@@ -8,10 +8,18 @@ signed_in if {
 }
 
 # A signed-in subject has the roles its token carries and those that data.role_bindings gives its id.
+# An application acts for a person only with the scope `api`; without it, it knows them and may do nothing as them.
+acts_for_subject if {
+	input.subject.kind == "service"
+} else if {
+	"api" in input.subject.scopes
+}
+
 default roles := set()
 
 roles := {role | some role in input.subject.roles} | {role | some role in data.role_bindings[input.subject.id]} if {
 	signed_in
+	acts_for_subject
 	is_array(input.subject.roles)
 }
 
@@ -30,12 +38,18 @@ default grants := []
 grants := [sprintf("%s is open to everyone who signed in", [input.action])] if {
 	data.access.signed_in[input.action]
 	signed_in
+	acts_for_subject
+} else := [sprintf("%s is open to everyone who signed in", [input.action])] if {
+	data.access.any_scope[input.action]
+	signed_in
 } else := [sprintf("the role %s permits %s", [role, input.action]) |
 	some role in data.access.by_role[input.action]
 	role in roles
 ]
 
 known_action if data.access.signed_in[input.action]
+
+known_action if data.access.any_scope[input.action]
 
 known_action if data.access.by_role[input.action]
 
@@ -56,6 +70,13 @@ refusals contains sprintf("no rule permits the action %s", [input.action]) if {
 	not open_to_everyone
 	signed_in
 	not known_action
+}
+
+refusals contains "this application may not act for you: it lacks the scope api" if {
+	signed_in
+	not acts_for_subject
+	not open_to_everyone
+	count(grants) == 0
 }
 
 refusals contains sprintf("%s needs one of the roles %s; yours: %s", [input.action, wanted, your_roles]) if {

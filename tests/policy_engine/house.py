@@ -40,7 +40,7 @@ def question(action: str = "users.me", *, roles: tuple[str, ...] = ("grid_viewer
              **context: Any) -> Question:
     """Return a well-formed question."""
     return Question(
-        subject={"id": "u-1", "kind": kind, "roles": roles, "scopes": (), "client_id": None},
+        subject={"id": "u-1", "kind": kind, "roles": roles, "scopes": ("api",), "client_id": None},
         action=action,
         resource={"path": "/api/v1/x", "method": "GET", "dataset": None, "classification": None, "columns": {}},
         context={"source_ip": "203.0.113.7", "purpose": None, "risk": 10, "hour_utc": 9, "loopback": False} | context,
