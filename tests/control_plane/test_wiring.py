@@ -18,7 +18,7 @@ from control_plane.wiring.product import assembled
 from tests.conftest import DatabaseMaker
 
 ACCESS = json.loads((Path(__file__).resolve().parents[2] / "opa_policies" / "data.json").read_text())["access"]
-KNOWN = [*ACCESS["public"], *ACCESS["on_this_machine"], *ACCESS["signed_in"], *ACCESS["by_role"]]
+KNOWN = [action for actions in ACCESS.values() for action in actions]
 
 
 @pytest.fixture
