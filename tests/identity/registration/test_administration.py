@@ -3,7 +3,10 @@
 from typing import Any
 
 import httpx2 as httpx
+import pytest
 
+from identity.domain.oauth.errors import CredentialError
+from shared_kernel.credentials import Credentials
 from tests.identity.registration.test_dynamic_registration import public_key, register
 from tests.identity.world import CALLBACK, World
 
@@ -55,12 +58,15 @@ async def test_a_new_secret_kills_the_old_one_at_once(world: World) -> None:
 
 
 async def test_deleting_a_client_ends_its_tokens(world: World) -> None:
-    token = (await world.tokens())["access_token"]
-    before = (await world.userinfo(token)).status_code
+    issued = await world.post("/oauth2/token", {"grant_type": "client_credentials"}, auth=("machine", world.secret))
+    bearer = Credentials(f"Bearer {issued.json()['access_token']}")
+    before = await world.provider.authenticate(bearer)
 
-    await call(world, "DELETE", "clients/app")
+    await call(world, "DELETE", "clients/machine")
 
-    assert (before, (await world.userinfo(token)).status_code) == (200, 401)
+    assert before.client_id == "machine"
+    with pytest.raises(CredentialError):
+        await world.provider.authenticate(bearer)
 
 
 async def test_an_import_is_idempotent_and_all_or_nothing(world: World) -> None:
