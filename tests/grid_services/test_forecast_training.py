@@ -1,6 +1,8 @@
 """The forecast is honest: it never sees the future, its errors are as stated, and it is the same each time."""
 
 import json
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 import polars as pl
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,3 +174,17 @@ async def test_the_training_process_gives_the_same_models_twice() -> None:
     assert len(answers[0]["models"]) == 6
     assert answers[0]["models"] == answers[1]["models"]
     assert answers[0]["hours"] == answers[1]["hours"]
+
+
+def test_a_training_ends_with_whoever_asked_for_it() -> None:
+    """A product that was killed leaves no child behind that trains for a minute more."""
+    training = "from grid_services.service.forecast_training import end_with"
+    child = f"import os; {training}; print(os.getpid(), flush=True); end_with(os.getppid())"
+    asker = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", asker], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        orphan = psutil.Process(int(process.stdout.readline()))
+        process.kill()
+        orphan.wait(timeout=60)
+
+    assert not orphan.is_running()
