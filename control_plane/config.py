@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from control_plane.origins import origin_of
 from shared_kernel.errors import GridwardenError
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -103,12 +104,7 @@ class Settings(BaseSettings):
 
     def gateway_origin(self) -> str:
         """Return scheme, host and port of the issuer, without its path."""
-        parts = urlsplit(self.gateway_url())
-        return f"{parts.scheme}://{parts.netloc}"
-
-    def issuer_path(self) -> str:
-        """Return the path below which the provider's own endpoints lie, empty without one."""
-        return urlsplit(self.gateway_url()).path
+        return origin_of(self.gateway_url())
 
     def mtls_url(self) -> str | None:
         """Return what clients with certificates call: the issuer's host on the port that demands them."""

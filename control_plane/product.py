@@ -70,13 +70,14 @@ class Product:
             *live_decisions.endpoints(self.ledger, self.clock),
         )
 
-    def gateway(self, *, origin: str) -> Gateway:
-        """Return the enforcement point in front of all of them, as `origin` (scheme, host, port) is called."""
-        return Gateway(
-            self.endpoints(), identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
+    def gateways(self, *origins: str) -> list[Gateway]:
+        """Return the enforcement point in front of all of them, once for each origin they are called by."""
+        endpoints = self.endpoints()
+        return [Gateway(
+            endpoints, identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
             ledger=self.ledger, labels=self.governed.catalog, clock=self.clock,
             origin=origin, trusted_proxies=self.settings.trusted_proxies,
-        )
+        ) for origin in origins]
 
     async def first_start(self, screen: Screen, *, demo: bool) -> None:
         """Bring what a first start brings; later starts find it there."""

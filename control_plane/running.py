@@ -20,6 +20,7 @@ from control_plane.gateway.protocol import StrictProtocol
 from control_plane.home import Home, HomeLock
 from control_plane.listening import Sockets, listening, port_of
 from control_plane.logs import configure_logs
+from control_plane.origins import origin_of
 from control_plane.product import Product
 from control_plane.screen import Screen
 from control_plane.server import Listener, listen, serve
@@ -82,13 +83,13 @@ def _listeners(product: Product, web: ASGIApp, sockets: Sockets, keys: KeyPair |
     plain = keys.plain() if keys else None
     asks = settings.tls_client_certificates == "optional"
     front = keys.asking(requires_certificate=False) if keys and asks else plain
-    found = [Listener(product.gateway(origin=settings.gateway_origin()), sockets.gateway, StrictProtocol, front),
-             Listener(web, sockets.console, StrictProtocol, plain)]
-    if sockets.mtls is not None and keys is not None:
-        origin = (settings.mtls_url() or "").removesuffix(settings.issuer_path())
-        found.append(Listener(product.gateway(origin=origin), sockets.mtls, StrictProtocol,
-                              keys.asking(requires_certificate=True)))
-    return found
+    console = Listener(web, sockets.console, StrictProtocol, plain)
+    if sockets.mtls is None or keys is None:
+        [gateway] = product.gateways(settings.gateway_origin())
+        return [Listener(gateway, sockets.gateway, StrictProtocol, front), console]
+    gateway, strict = product.gateways(settings.gateway_origin(), origin_of(settings.mtls_url() or ""))
+    return [Listener(gateway, sockets.gateway, StrictProtocol, front), console,
+            Listener(strict, sockets.mtls, StrictProtocol, keys.asking(requires_certificate=True))]
 
 
 async def _run_console(settings: Settings, home: Home, bound: socket.socket, keys: KeyPair | None) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2 as httpx
 
+from control_plane.origins import origin_of
 from control_plane.tls.contexts import trusting
 from shared_kernel.errors import GridwardenError
 from shared_kernel.ids import secret
@@ -130,7 +131,7 @@ class Person:
                  trust: Path | None = None) -> None:
         transport = httpx.AsyncHTTPTransport(local_address=address, verify=trusting(trust))
         self.gateway = gateway.rstrip("/")
-        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(gateway))
+        self._origin = origin_of(gateway)
         self.tokens: dict[str, Any] = {}
         self._http = httpx.AsyncClient(transport=transport, timeout=30, headers={"user-agent": user_agent})
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2 as httpx
 import orjson
 
 from control_plane.console.sessions import ConsoleSession
+from control_plane.origins import origin_of
 from shared_kernel.errors import GridwardenError
 
 TIMEOUT_S = 60.0
@@ -55,7 +55,7 @@ class GatewayClient:
 
     def __init__(self, url: str, http: httpx.AsyncClient, client_id: str, client_secret: str) -> None:
         self.url = url
-        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        self._origin = origin_of(url)
         self._http = http
         self._credentials = (client_id, client_secret)
 
@@ -109,16 +109,12 @@ class GatewayClient:
             return bool(refresh_token) and await self._refresh(session, str(refresh_token))
 
     async def _refresh(self, session: ConsoleSession, refresh_token: str) -> bool:
-        response = await self._send(
-            "POST", "/oauth2/token", auth=self._credentials,
-            data={"grant_type": "refresh_token", "refresh_token": refresh_token},
-        )
-        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+        answer = await self.post_form("/oauth2/token", {"grant_type": "refresh_token", "refresh_token": refresh_token})
+        if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise GatewayUnreachableError(self.url)
-        found = self._document(response)
-        if not response.is_success or not isinstance(found, dict) or "access_token" not in found:
+        if not answer.is_ok or not isinstance(answer.body, dict) or "access_token" not in answer.body:
             return False
-        session.tokens.update(found)
+        session.tokens.update(answer.body)
         return True
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401

@@ -130,15 +130,16 @@ class Gateway:
         if headers.proofs:
             visit.reply.offer(b"dpop-nonce", self._identity.fresh_nonce())
         endpoint, at_us = match.endpoint, self._clock.now_us()
+        credentials = self._credentials(scope, headers, visit)
         is_protocol = endpoint is not None and endpoint.own_credentials
         if endpoint is not None:
             visit.action = endpoint.action
             standing = self._judge.standing(endpoint.action, visit.source_ip, at_us) if is_protocol else None
             if standing is not None:
-                return self._let_in(scope, headers, visit, standing)
+                return _let_in(credentials, headers, visit, standing)
         asked = Asked(
             method=scope.get("method", "GET"), path=visit.path, endpoint=match.endpoint,
-            credentials=self._credentials(scope, headers, visit), source_ip=visit.source_ip,
+            credentials=credentials, source_ip=visit.source_ip,
             user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=at_us,
         )
         verdict = await (self._judge.verdict_on_stranger if is_protocol else self._judge.verdict_on)(asked)
@@ -147,10 +148,10 @@ class Gateway:
         about: dict[str, Any] = {
             "request_id": visit.request_id, "principal": principal, "source_ip": asked.source_ip,
             "user_agent": asked.user_agent, "purpose": asked.purpose, "risk": verdict.risk,
-            "credentials": asked.credentials,
+            "credentials": credentials,
         }
         if is_protocol and verdict.allow:
-            return self._let_in(scope, headers, visit, verdict)
+            return _let_in(credentials, headers, visit, verdict)
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
         refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,
@@ -160,13 +161,6 @@ class Gateway:
         if principal.kind is not PrincipalKind.ANONYMOUS and verdict.risk < LEARN_BELOW:
             self._learn(asked, principal)
         return RequestContext(**about, permit=receipt.seq, revision=verdict.revision, obligations=verdict.obligations)
-
-    def _let_in(self, scope: Scope, headers: RequestHeaders, visit: _Visit, verdict: Verdict) -> RequestContext:
-        """Return the context of a request whose caller the house will authenticate; its *yes* is not sealed again."""
-        return RequestContext(
-            request_id=visit.request_id, source_ip=visit.source_ip, user_agent=headers.user_agent(),
-            purpose=headers.purpose(), revision=verdict.revision, obligations=verdict.obligations,
-            credentials=self._credentials(scope, headers, visit))
 
     def _credentials(self, scope: Scope, headers: RequestHeaders, visit: _Visit) -> Credentials:
         return Credentials(
@@ -197,6 +191,13 @@ class Gateway:
             await visit.reply({"type": "websocket.close", "code": _WS_INTERNAL_ERROR})
         else:
             raise error
+
+
+def _let_in(credentials: Credentials, headers: RequestHeaders, visit: _Visit, verdict: Verdict) -> RequestContext:
+    """Return the context of a request whose caller the house will authenticate; its *yes* is not sealed again."""
+    return RequestContext(
+        request_id=visit.request_id, source_ip=visit.source_ip, user_agent=headers.user_agent(),
+        purpose=headers.purpose(), revision=verdict.revision, obligations=verdict.obligations, credentials=credentials)
 
 
 async def _answer(problem: Problem, scope: Scope, visit: _Visit) -> None:

@@ -200,7 +200,7 @@ def test_a_port_for_certificates_needs_tls(tmp_path: Path) -> None:
 def test_with_tls_the_issuer_is_https_and_the_strict_port_has_its_own_url(server_pair: Pair) -> None:
     settings = load_settings(tls_cert=server_pair.certificate, issuer="https://grid.example:8443/idp", mtls_port=8444)
 
-    assert (settings.gateway_origin(), settings.issuer_path()) == ("https://grid.example:8443", "/idp")
+    assert settings.gateway_origin() == "https://grid.example:8443"
     assert settings.mtls_url() == "https://grid.example:8444/idp"
     assert load_settings(tls_cert=server_pair.certificate).gateway_url() == "https://127.0.0.1:5000"
 
