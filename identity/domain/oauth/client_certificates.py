@@ -8,7 +8,7 @@ import hashlib
 import ipaddress
 import re
 import unicodedata
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
+from identity.domain.jose.compact import encoded
 from identity.domain.records import ClientSettings
 
 MAX_CHAIN = 4
@@ -44,7 +45,7 @@ class UnusableAuthoritiesError(ValueError):
 
 def certificate_thumbprint(der: bytes) -> str:
     """Return `x5t#S256` (RFC 8705 section 3.1)."""
-    return urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+    return encoded(hashlib.sha256(der).digest())
 
 
 def read_certificate(der: bytes) -> x509.Certificate | None:

@@ -6,11 +6,11 @@ valid, whatever its clock says; without one `iat` tells the time.
 """
 
 import hashlib
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from identity.domain.jose.compact import encoded
 from identity.domain.jose.foreign import FAPI_ALGORITHMS, numeric_date, peeked, verified_by_own_key
 from identity.domain.oauth.errors import InvalidProofError, InvalidTokenError, NonceDueError
 from identity.domain.oauth.nonces import NONCE_LIFE_US, Nonces
@@ -79,7 +79,7 @@ def verified_proof(text: str, asked: Asked, nonces: Nonces) -> Proof:
 
 def token_hash(access_token: str) -> str:
     """Return `ath`: base64url of SHA-256 of the token (RFC 9449 section 4.2)."""
-    return urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
+    return encoded(hashlib.sha256(access_token.encode()).digest())
 
 
 def _jti(claims: Claims) -> str:

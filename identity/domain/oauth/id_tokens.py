@@ -1,10 +1,10 @@
 """The claims of ID tokens (OIDC Core section 2), written, and read back as a hint."""
 
 import hashlib
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Any
 
+from identity.domain.jose.compact import encoded
 from identity.domain.jose.front import ID_TYPE
 from identity.domain.jose.mint import Mint
 from identity.domain.oauth.claims import requested_claims
@@ -67,4 +67,4 @@ def read_hint(id_token: str, mint: Mint) -> Hint | None:
 def at_hash(access_token: str, algorithm: str = "ES256") -> str:
     """Return the left half of the token's hash by the ID token's algorithm, base64url (OIDC Core 3.1.3.6)."""
     digest = _HASHES.get(algorithm, hashlib.sha256)(access_token.encode()).digest()
-    return urlsafe_b64encode(digest[:len(digest) // 2]).rstrip(b"=").decode()
+    return encoded(digest[:len(digest) // 2])

@@ -8,7 +8,8 @@ two machines may disagree about the time.
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64encode
+
+from identity.domain.jose.compact import encoded
 
 WINDOW_US = 120_000_000
 NONCE_LIFE_US = 3 * WINDOW_US
@@ -37,6 +38,6 @@ class Nonces:
         made = self._made.get(window)
         if made is None:
             digest = hmac.digest(self._key, f"dpop-nonce {window}".encode(), hashlib.sha256)
-            made = urlsafe_b64encode(digest).decode()[:_LENGTH]
+            made = encoded(digest)[:_LENGTH]
             self._made = {at: text for at, text in self._made.items() if abs(at - window) < _KEPT} | {window: made}
         return made

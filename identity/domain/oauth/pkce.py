@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64encode
+
+from identity.domain.jose.compact import encoded
 
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}", re.ASCII)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -11,7 +12,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 def challenge_of(verifier: str) -> str:
     """Return the S256 challenge (RFC 7636 section 4.2)."""
-    return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return encoded(hashlib.sha256(verifier.encode()).digest())
 
 
 def is_challenge(text: str) -> bool:
