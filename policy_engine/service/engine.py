@@ -1,28 +1,20 @@
-"""The decision point: a question in, a decision out, never an exception; and the bundle that decides, kept current.
-
-A new bundle decides only after (1) it was inspected and compiled beside the one that decides, (2) `policy_loaded` was
-sealed, (3) the evaluator adopted it. Whatever fails on the way leaves the last good bundle deciding.
-"""
+"""The decision point: a question in, a decision out, never an exception."""
 
 import asyncio
-from dataclasses import dataclass
 
 import orjson
 import structlog
 from prometheus_client import Counter, Histogram
 
-from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.decision import Decision, denied, from_answer
 from policy_engine.domain.question import MalformedQuestionError, Question, to_input
 from policy_engine.service.known_decisions import KnownDecisions
+from policy_engine.service.loading import Loading, Standing
 from policy_engine.service.ports import BundleSource, Evaluator
 from shared_kernel.clock import Clock
-from shared_kernel.errors import UnavailableError
-from shared_kernel.events import Recorder, security_event
+from shared_kernel.events import Recorder
 
 DEADLINE_S = 0.25
-POLL_S = 1.0
-NO_REVISION = "none"
 
 _log = structlog.get_logger()
 _decisions = Counter("gridwarden_policy_decisions", "Decisions by outcome", ["outcome"])
@@ -30,17 +22,6 @@ _seconds = Histogram(
     "gridwarden_policy_decision_seconds", "Time to decide",
     buckets=(25e-6, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.25),
 )
-_bundles = Counter("gridwarden_policy_bundles", "Bundles met by outcome", ["outcome"])
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Which policy decides, by which engine, since when; and why the newest bundle does not, if so."""
-
-    revision: str
-    evaluator: str
-    loaded_at_us: int | None
-    refused: str | None
 
 
 class PolicyEngine:
@@ -48,24 +29,18 @@ class PolicyEngine:
 
     def __init__(self, evaluator: Evaluator, source: BundleSource, recorder: Recorder, clock: Clock) -> None:
         self._evaluator = evaluator
-        self._source = source
-        self._recorder = recorder
         self._clock = clock
-        self._bundle: Bundle | None = None
-        self._seen: object = None
-        self._loaded_at_us: int | None = None
-        self._refused: str | None = None
-        self._reloading = asyncio.Lock()
         self._known = KnownDecisions()
+        self._loading = Loading(evaluator, source, recorder, clock, changed=self._known.forget)
 
     @property
     def revision(self) -> str:
         """The revision that decides, or "none"."""
-        return self._bundle.revision if self._bundle else NO_REVISION
+        return self._loading.revision
 
     def standing(self) -> Standing:
         """Return which policy decides."""
-        return Standing(self.revision, self._evaluator.name, self._loaded_at_us, self._refused)
+        return self._loading.standing()
 
     async def decide(self, question: Question) -> Decision:
         """Answer a question; every doubt is a *no* with a reason."""
@@ -94,65 +69,16 @@ class PolicyEngine:
 
     async def start(self) -> None:
         """Load the bundle; raise RefusedBundleError or UnavailableError when there is nothing to decide by."""
-        await self.reload()
-        if self._bundle is None:
-            raise RefusedBundleError(self._refused or "it could not be read")
+        await self._loading.start()
 
     async def run(self) -> None:
         """Look for a changed bundle every second, until cancelled."""
-        while True:
-            await asyncio.sleep(POLL_S)
-            try:
-                await self.reload()
-            except (UnavailableError, OSError) as error:
-                _log.warning("policy_reload_postponed", detail=str(error))
+        await self._loading.run()
+
+    async def reload(self) -> bool:
+        """Adopt the bundle if it changed; True when a new one decides now."""
+        return await self._loading.reload()
 
     async def close(self) -> None:
         """Release what the evaluator holds."""
         await self._evaluator.close()
-
-    async def reload(self) -> bool:
-        """Adopt the bundle if it changed; True when a new one decides now.
-
-        A refused bundle is sealed as `policy_refused` and the last good one goes on. Raises UnavailableError
-        when the event cannot be sealed or the engine cannot be reached; then the next call tries again.
-        """
-        async with self._reloading:
-            fingerprint = self._source.fingerprint()
-            if fingerprint == self._seen and not self._evaluator.needs_adoption:
-                return False
-            try:
-                changed = await self._load()
-            except RefusedBundleError as error:
-                await self._refuse(error)
-                changed = False
-            self._seen = fingerprint
-            return changed
-
-    async def _load(self) -> bool:
-        bundle = self._source.read()
-        known = self._bundle is not None and bundle.revision == self._bundle.revision
-        if known and not self._evaluator.needs_adoption:
-            self._refused = None
-            return False
-        await self._evaluator.prepare(bundle)
-        if not known:
-            await self._seal("policy_loaded", "success", bundle.revision)
-        await self._evaluator.adopt(bundle)
-        self._bundle, self._loaded_at_us, self._refused = bundle, self._clock.now_us(), None
-        self._known.forget()
-        _bundles.labels("loaded").inc()
-        _log.info("policy_loaded", revision=bundle.revision, evaluator=self._evaluator.name)
-        return not known
-
-    async def _refuse(self, error: RefusedBundleError) -> None:
-        self._refused = error.why
-        _bundles.labels("refused").inc()
-        _log.error("policy_refused", detail=str(error), still_deciding=self.revision)
-        await self._seal("policy_refused", "failure", self.revision, reason=str(error))
-
-    async def _seal(self, action: str, outcome: str, revision: str, *, reason: str | None = None) -> None:
-        await self._recorder.record(security_event(
-            self._clock, action, category="configuration", types=("change",), outcome=outcome, reason=reason,
-            grid={"policy": {"revision": revision, "evaluator": self._evaluator.name}},
-        ))
