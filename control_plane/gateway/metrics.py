@@ -4,12 +4,22 @@ from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
-IN_FLIGHT = Gauge("gridwarden_gateway_in_flight", "Requests being answered")
+
+class InFlight:
+    """Requests being answered; counted in a plain number, because only the event loop's thread counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+IN_FLIGHT = InFlight()
 REFUSED = Counter("gridwarden_gateway_malformed_total", "Requests refused before they were decided", ["reason"])
 _SECONDS = Histogram(
     "gridwarden_gateway_request_seconds", "From the request's head to the end of its answer", ["action", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+Gauge("gridwarden_gateway_in_flight", "Requests being answered").set_function(lambda: float(IN_FLIGHT.count))
+CONNECTIONS = Gauge("gridwarden_gateway_connections", "Open connections of all listeners")
 
 
 @cache
