@@ -1,40 +1,59 @@
-"""The decision, and how an engine's answer becomes one: whatever is not exactly a decision is a *no* with a reason."""
+"""The decision, and how an engine's answer becomes one: whatever is not exactly a decision is a *no* with a reason.
+
+A *no* may demand a login (`step_up`) or that somebody is told (`notify`): with the login it would be a *yes*. An answer
+that allows and demands a login at once is that *no*.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-FULFILLABLE = frozenset({"mask", "notify"})
-"""Obligations this product carries out. An allow with any other is a *no* (XACML 3.0 section 7.18)."""
+from shared_kernel.obligations import KNOWN, NOTIFY, STEP_UP, MalformedObligationError, refuse_malformed
 
+FULFILLABLE = KNOWN
+"""Obligations this product carries out. An answer with any other is a *no* (XACML 3.0 section 7.18)."""
+
+LOG_IN_AGAIN = "log in again to go on: this needs a fresher or stronger login than the one you came with"
+
+_OF_A_NO = frozenset({STEP_UP, NOTIFY})
 _PARTS = frozenset({"allow", "reasons", "obligations", "ttl_s"})
 MAX_TTL_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Yes or no, why, under which obligations, by which revision of the policy, good for how long."""
+    """Yes or no, why, under which obligations, by which revision of the policy, good for how long.
+
+    `digest` stands for the question as it was read (empty when none was), `bundle_age_s` says how long ago the bundle
+    was built, None when it does not say.
+    """
 
     allow: bool
     reasons: tuple[str, ...]
     obligations: Mapping[str, Mapping[str, Any]]
     revision: str
     ttl_s: int
+    digest: str = ""
+    bundle_age_s: int | None = None
 
 
-def denied(reason: str, revision: str) -> Decision:
+def denied(reason: str, revision: str, *, digest: str = "", bundle_age_s: int | None = None) -> Decision:
     """Return a *no* that must not be reused."""
-    return Decision(allow=False, reasons=(reason,), obligations={}, revision=revision, ttl_s=0)
+    return Decision(allow=False, reasons=(reason,), obligations={}, revision=revision, ttl_s=0, digest=digest,
+                    bundle_age_s=bundle_age_s)
 
 
-def from_answer(answer: object, revision: str) -> Decision:
+def from_answer(answer: object, revision: str, *, digest: str = "", bundle_age_s: int | None = None) -> Decision:
     """Return the decision an engine's parsed JSON answer states, or a *no* that names what is wrong with it."""
     fault = _fault(answer)
     if fault or not isinstance(answer, dict):
-        return denied(f"the policy engine's answer is malformed ({fault}): denied", revision)
-    if answer["allow"] and (unknown := answer["obligations"].keys() - FULFILLABLE):
-        return denied(f"the policy demands {', '.join(sorted(unknown))}, which cannot be fulfilled: denied", revision)
-    return Decision(answer["allow"], tuple(answer["reasons"]), answer["obligations"], revision, answer["ttl_s"])
+        return denied(f"the policy engine's answer is malformed ({fault}): denied", revision, digest=digest,
+                      bundle_age_s=bundle_age_s)
+    allow, reasons, obligations = answer["allow"], tuple(answer["reasons"]), answer["obligations"]
+    if allow and STEP_UP in obligations:
+        allow, reasons = False, (LOG_IN_AGAIN, *reasons)
+        obligations = {name: demanded for name, demanded in obligations.items() if name in _OF_A_NO}
+    return Decision(allow, reasons, obligations, revision, answer["ttl_s"] if allow else 0, digest, bundle_age_s)
 
 
 def _fault(answer: object) -> str | None:
@@ -48,7 +67,21 @@ def _fault(answer: object) -> str | None:
         (_are_obligations(answer["obligations"]), "obligations are not objects by name"),
         (type(answer["ttl_s"]) is int and 0 <= answer["ttl_s"] <= MAX_TTL_S, "ttl_s is not a number of seconds"),
     )
-    return next((fault for holds, fault in checks if not holds), None)
+    fault = next((fault for holds, fault in checks if not holds), None)
+    return fault or _unfulfillable(answer["obligations"], allow=answer["allow"])
+
+
+def _unfulfillable(obligations: Mapping[str, Mapping[str, Any]], *, allow: bool) -> str | None:
+    """Return why nobody can do what is demanded, None when somebody can."""
+    if not obligations:
+        return None
+    if not allow and (odd := sorted(obligations.keys() - _OF_A_NO)):
+        return f"a no demands {', '.join(odd)}"
+    try:
+        refuse_malformed(obligations)
+    except MalformedObligationError as error:
+        return f"it demands {error.name[:64]}, which cannot be fulfilled: {error.wanted}"
+    return None
 
 
 def _are_sentences(value: object) -> bool:

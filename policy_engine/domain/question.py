@@ -1,5 +1,11 @@
 """The question a gateway asks, and what a well-formed one holds: a table of every attribute a policy may read.
 
+    document = JSON( {subject, action, resource, context}, keys in order, no white space )
+    digest   = SHA-256( document )
+
+One question has one document: it is what the engines read, what a decision is remembered by, and what its sealed
+digest commits to.
+
 A malformed attribute is refused before evaluation: in Rego a wrong type makes a rule undefined, and an address that is
 none once made an allow (OPA's `net.cidr_contains` without strict errors).
 """
@@ -8,8 +14,11 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any
+
+import orjson
 
 from shared_kernel.classification import Classification
 from shared_kernel.errors import InvalidInputError
@@ -21,6 +30,7 @@ _ACTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _KINDS = frozenset({"anonymous", "person", "service"})
 _LABELS = frozenset(Classification.__members__)
 _HOURS = 24
+_OLDEST_S = 10 * 366 * 86_400
 
 Check = Callable[[Any], bool]
 
@@ -88,6 +98,9 @@ _ATTRIBUTES: Mapping[str, Mapping[str, tuple[Check, str]]] = {
         "roles": (_are_names, "a list of names"),
         "scopes": (_are_names, "a list of names"),
         "client_id": (_is_text_or_none, "a text or null"),
+        "acr": (_is_text_or_none, "a text or null"),
+        "amr": (_are_names, "a list of names"),
+        "auth_age_s": (lambda v: v is None or _whole(v, most=_OLDEST_S), "a whole number of seconds or null"),
     },
     "resource": {
         "path": (_is_text, "a text"),
@@ -105,6 +118,23 @@ _ATTRIBUTES: Mapping[str, Mapping[str, tuple[Check, str]]] = {
     },
 }
 
+_UNSTATED: Mapping[str, Mapping[str, Any]] = {
+    "subject": {"acr": None, "amr": (), "auth_age_s": None},
+    "resource": {},
+    "context": {},
+}
+"""What may be left unsaid, and what that means: how, and when, somebody logged in is then unknown."""
+
+
+def to_document(question: Question) -> bytes:
+    """Return the question's one spelling; raise MalformedQuestionError for anything odd."""
+    return orjson.dumps(to_input(question), option=orjson.OPT_SORT_KEYS)
+
+
+def digest_of(document: bytes) -> str:
+    """Return what stands for a document in a sealed decision, in hexadecimal."""
+    return sha256(document).hexdigest()
+
 
 def to_input(question: Question) -> dict[str, Any]:
     """Return the document a policy reads, lists in order; raise MalformedQuestionError for anything odd."""
@@ -117,7 +147,8 @@ def to_input(question: Question) -> dict[str, Any]:
         "context": _checked("context", question.context),
     }
     subject = document["subject"]
-    subject["roles"], subject["scopes"] = sorted(subject["roles"]), sorted(subject["scopes"])
+    for names in ("roles", "scopes", "amr"):
+        subject[names] = sorted(subject[names])
     document["resource"]["columns"] = dict(document["resource"]["columns"])
     return document
 
@@ -126,9 +157,10 @@ def _checked(section: str, given: object) -> dict[str, Any]:
     wanted = _ATTRIBUTES[section]
     if not isinstance(given, Mapping):
         raise MalformedQuestionError(section, "an object")
-    if given.keys() != wanted.keys():
+    stated = given if given.keys() == wanted.keys() else {**_UNSTATED[section], **given}
+    if stated.keys() != wanted.keys():
         raise MalformedQuestionError(section, f"an object of exactly {', '.join(wanted)}")
     for name, (is_right, description) in wanted.items():
-        if not is_right(given[name]):
+        if not is_right(stated[name]):
             raise MalformedQuestionError(f"{section}.{name}", description)
-    return dict(given)
+    return dict(stated)

@@ -2,12 +2,11 @@
 
 import asyncio
 
-import orjson
 import structlog
 from prometheus_client import Counter, Histogram
 
 from policy_engine.domain.decision import Decision, denied, from_answer
-from policy_engine.domain.question import MalformedQuestionError, Question, to_input
+from policy_engine.domain.question import MalformedQuestionError, Question, digest_of, to_document
 from policy_engine.service.known_decisions import KnownDecisions
 from policy_engine.service.loading import Loading, Standing
 from policy_engine.service.ports import BundleSource, Evaluator
@@ -52,7 +51,7 @@ class PolicyEngine:
     async def _decided(self, question: Question) -> Decision:
         revision = self.revision
         try:
-            document = orjson.dumps(to_input(question))
+            document = to_document(question)
             if not self._evaluator.is_remote and (known := self._known.find(document, self._clock.now_us())):
                 return known
             async with asyncio.timeout(DEADLINE_S):
@@ -62,7 +61,7 @@ class PolicyEngine:
         except Exception as error:  # noqa: BLE001 - doubt of any kind is a no
             _log.error("policy_engine_failed", error=type(error).__name__, detail=str(error)[:500])
             return denied("the policy engine did not answer: denied", revision)
-        decision = from_answer(answer, revision)
+        decision = from_answer(answer, revision, digest=digest_of(document))
         if revision == self.revision:
             self._known.keep(document, decision, self._clock.now_us())
         return decision

@@ -98,12 +98,12 @@ async def test_an_answer_that_is_no_decision_is_a_no_with_a_reason(answer: Any) 
 
 async def test_an_obligation_nobody_can_fulfil_is_a_no() -> None:
     async def give() -> Any:
-        return {**_GOOD, "obligations": {"watermark": {}}}
+        return {**_GOOD, "obligations": {"self_destruct": {}}}
 
     decision = await answering(give).decide(question())
 
     assert decision.allow is False
-    assert "watermark" in decision.reasons[0]
+    assert "self_destruct" in decision.reasons[0]
 
 
 async def test_an_engine_that_raises_is_a_no() -> None:
