@@ -11,9 +11,13 @@ data_within_clearance if {
 }
 
 # What the roles reach as they stand, and once a purpose is stated; an elevated risk keeps RESTRICTED data closed.
-standing := max({0} | {n | some role in roles; n := data.access.levels[data.access.clearance[role].standing]})
+default standing := 0
 
-attainable := max({0} | {n | some role in roles; n := data.access.levels[data.access.clearance[role].with_purpose]})
+standing := max({n | some role in roles; n := data.access.levels[data.access.clearance[role].standing]})
+
+default attainable := 0
+
+attainable := max({n | some role in roles; n := data.access.levels[data.access.clearance[role].with_purpose]})
 
 reach := attainable if {
 	data.access.purposes[input.context.purpose]
@@ -24,27 +28,21 @@ clearance := reach if {
 } else := min([reach, data.access.levels.CONFIDENTIAL])
 
 # A missing or unknown label counts as RESTRICTED; `not levels[label] <= clearance` would let it through.
-default masked := []
-
-masked := [column |
+masked := sort([column |
 	some column, label in input.resource.columns
 	object.get(data.access.levels, label, data.access.levels.RESTRICTED) > clearance
-] if {
-	count(input.resource.columns) > 0
-}
+])
 
-mask := {"mask": {"columns": sort(masked)}} if {
+obligations["mask"] := {"columns": masked} if count(masked) > 0
+
+masking := [sprintf("%s masked: above your clearance %s", [concat(", ", masked), label_of(clearance)]) |
 	count(masked) > 0
-} else := {}
+]
 
-masking := [sprintf("%s masked: above your clearance %s", [concat(", ", sort(masked)), label_of(clearance)])] if {
-	count(masked) > 0
-} else := []
-
-label_of(level) := [label | some label, number in data.access.levels; number == level][0]
+label_of(level) := concat(" or ", [label | some label, number in data.access.levels; number == level])
 
 refused_for_data if {
-	count(grants) > 0
+	count(rights) > 0
 	not open_to_everyone
 	not data_within_clearance
 }

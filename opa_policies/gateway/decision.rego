@@ -2,7 +2,8 @@
 #
 # `decision` is {"allow", "reasons", "obligations", "ttl_s"}. It is an allow-list: `allow` needs positive facts,
 # and whatever is missing, unknown or of the wrong type leaves them unproven.
-# Every rule met costs 2 to 5 microseconds: the way to an *allow* goes through few of them, refusals explain at leisure.
+# Every rule met costs 2 microseconds, every line of it half of one: the way to an *allow* goes through few of them,
+# refusals explain at leisure.
 package gateway
 
 default decision := {
@@ -12,31 +13,32 @@ default decision := {
 	"ttl_s": 0,
 }
 
-decision := {"allow": true, "reasons": array.concat(grounds, masking), "obligations": obligations, "ttl_s": ttl_s} if allow
-
-decision := {"allow": false, "reasons": sort(refusals), "obligations": {}, "ttl_s": 0} if {
-	not allow
+decision := {
+	"allow": true,
+	"reasons": array.concat(grounds, masking),
+	"obligations": obligations,
+	"ttl_s": ttl_s,
+} if {
+	allow
+} else := {"allow": false, "reasons": sort(refusals), "obligations": {}, "ttl_s": 0} if {
 	count(refusals) > 0
 }
 
 default allow := false
 
-# What a stranger may do, everyone may do: to sign in again is the remedy that a high risk leaves open.
-allow if {
-	open_to_everyone
-} else if {
-	count(grants) > 0
+allow if count(grounds) > 0
+
+# Why the answer is yes: a right of the caller's that neither the risk nor the data forbids to use; or what a stranger
+# may do, which everyone may do: to sign in again is the remedy that a high risk leaves open.
+grounds := rights if {
+	count(rights) > 0
 	risk < data.access.risk.denied
 	data_within_clearance
+} else := [sprintf("%s is open to everyone", [input.action])] if {
+	open_to_everyone
 }
-
-obligations := object.union(mask, notify)
 
 # An answer may be reused for a moment, unless the risk calls for a fresh look each time.
 default ttl_s := 0
 
 ttl_s := data.access.ttl_s if risk < data.access.risk.elevated
-
-grounds := [sprintf("%s is open to everyone", [input.action])] if {
-	open_to_everyone
-} else := grants

@@ -7,7 +7,6 @@ signed_in if {
 	input.subject.id != ""
 }
 
-# A signed-in subject has the roles its token carries and those that data.role_bindings gives its id.
 # An application acts for a person only with the scope `api`; without it, it knows them and may do nothing as them.
 acts_for_subject if {
 	input.subject.kind == "service"
@@ -15,6 +14,7 @@ acts_for_subject if {
 	"api" in input.subject.scopes
 }
 
+# A signed-in subject has the roles its token carries and those that data.role_bindings gives its id.
 default roles := set()
 
 roles := {role | some role in input.subject.roles} | {role | some role in data.role_bindings[input.subject.id]} if {
@@ -23,29 +23,29 @@ roles := {role | some role in input.subject.roles} | {role | some role in data.r
 	is_array(input.subject.roles)
 }
 
-open_to_everyone if {
-	data.access.public[input.action]
-} else if {
-	data.access.public[sprintf("%s.*", [split(input.action, ".")[0]])]
-} else if {
-	data.access.on_this_machine[input.action]
-	input.context.loopback == true
-}
-
 # What permits the action, in words; none means that nothing does.
-default grants := []
+default rights := []
 
-grants := [sprintf("%s is open to everyone who signed in", [input.action])] if {
+rights := [sprintf("the role %s permits %s", [role, input.action]) | some role in roles; role in permitted] if {
+	permitted := data.access.by_role[input.action]
+} else := [sprintf("%s is open to everyone who signed in", [input.action])] if {
 	data.access.signed_in[input.action]
 	signed_in
 	acts_for_subject
 } else := [sprintf("%s is open to everyone who signed in", [input.action])] if {
 	data.access.any_scope[input.action]
 	signed_in
-} else := [sprintf("the role %s permits %s", [role, input.action]) |
-	some role in data.access.by_role[input.action]
-	role in roles
-]
+}
+
+open_to_everyone if {
+	data.access.public[input.action]
+} else if {
+	group := substring(input.action, 0, indexof(input.action, "."))
+	data.access.public[sprintf("%s.*", [group])]
+} else if {
+	data.access.on_this_machine[input.action]
+	input.context.loopback == true
+}
 
 known_action if data.access.signed_in[input.action]
 
@@ -62,7 +62,7 @@ refusals contains sprintf("sign in: %s is not open to strangers", [input.action]
 refusals contains sprintf("%s is open to this machine only", [input.action]) if {
 	data.access.on_this_machine[input.action]
 	not open_to_everyone
-	count(grants) == 0
+	count(rights) == 0
 }
 
 refusals contains sprintf("no rule permits the action %s", [input.action]) if {
@@ -76,13 +76,13 @@ refusals contains "this application may not act for you: it lacks the scope api"
 	signed_in
 	not acts_for_subject
 	not open_to_everyone
-	count(grants) == 0
+	count(rights) == 0
 }
 
 refusals contains sprintf("%s needs one of the roles %s; yours: %s", [input.action, wanted, your_roles]) if {
 	signed_in
 	not open_to_everyone
-	count(grants) == 0
+	count(rights) == 0
 	wanted := concat(", ", sort(data.access.by_role[input.action]))
 }
 

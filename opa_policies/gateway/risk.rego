@@ -9,10 +9,10 @@ risk := input.context.risk if {
 	input.context.risk >= 0
 }
 
-notify := {"notify": {"whom": "security", "why": sprintf("risk %d is elevated", [risk])}} if {
+obligations["notify"] := {"whom": "security", "why": sprintf("risk %d is elevated", [risk])} if {
 	risk >= data.access.risk.elevated
 	signed_in
-} else := {}
+}
 
 refusals contains sprintf("risk %d is too high (%d or more is refused): %s", [risk, data.access.risk.denied, remedy]) if {
 	signed_in
