@@ -10,6 +10,8 @@ from audit_ledger.http.endpoints import endpoints as ledger_endpoints
 from audit_ledger.service import Ledger
 from control_plane import first_start, health
 from control_plane.config import Settings
+from control_plane.continuous.changes import Changes
+from control_plane.continuous.verification import Verification
 from control_plane.gateway import decisions, live_decisions
 from control_plane.gateway.enforcement import Gateway
 from control_plane.home import Home
@@ -46,6 +48,8 @@ class Product:
     grid: Grid
     guarding: Guarding
     clock: Clock
+    changes: Changes
+    verification: Verification
     vault: VaultSession | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
 
@@ -56,7 +60,8 @@ class Product:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every route of the city, each naming its action."""
-        checks = {"ledger": self._ledger_check, "database": self.grid.bus.check, "background": self.supervisor.check}
+        checks = {"ledger": self._ledger_check, "database": self.grid.bus.check, "background": self.supervisor.check,
+                  "changes": self.changes.check}
         return (
             *health.endpoints(health.Health(checks)),
             *identity_endpoints(self.identity),
@@ -67,7 +72,7 @@ class Product:
             *siem_endpoints(self.guarding.detector, self.guarding.alerts),
             *soar_endpoints(self.guarding.responder),
             *decisions.endpoints(self.ledger),
-            *live_decisions.endpoints(self.ledger, self.clock),
+            *live_decisions.endpoints(self.ledger),
         )
 
     def gateways(self, *origins: str) -> list[Gateway]:
@@ -76,7 +81,7 @@ class Product:
         return [Gateway(
             endpoints, identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
             ledger=self.ledger, labels=self.governed.catalog, clock=self.clock,
-            origin=origin, trusted_proxies=self.settings.trusted_proxies,
+            origin=origin, verification=self.verification, trusted_proxies=self.settings.trusted_proxies,
         ) for origin in origins]
 
     async def first_start(self, screen: Screen, *, demo: bool) -> None:
@@ -89,6 +94,8 @@ class Product:
     def start_background(self) -> None:
         """Start what runs beside the requests."""
         start = self.supervisor.start
+        start("changes", self.changes.run)
+        start("streams", self.verification.streams.run)
         start("policy bundle", self.policy.engine.run)
         start("risk history", self.policy.risk.run)
         start("detection", self.guarding.detector.run)

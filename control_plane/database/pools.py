@@ -45,5 +45,12 @@ async def open_pool(url: str, role: str, *, size: int) -> asyncpg.Pool:
         raise UnavailableError(f"PostgreSQL does not answer ({type(cause).__name__}): check DATABASE_URL") from cause
 
 
+async def open_connection(url: str, role: str) -> Any:  # noqa: ANN401 - asyncpg is untyped
+    """Return one connection that acts as `role`, for who must keep it: it is in no pool and has no statement limit."""
+    return await asyncpg.connect(
+        url, timeout=10, command_timeout=COMMAND_TIMEOUT_S,
+        server_settings={"role": role, "timezone": "UTC", "application_name": role})
+
+
 async def _nothing_to_clean(_connection: Any) -> None:  # noqa: ANN401 - asyncpg is untyped
     """Leave the session as it is."""

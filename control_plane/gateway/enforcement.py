@@ -1,66 +1,52 @@
 """The enforcement point: a pure ASGI application that stands before every house, for http and websocket alike.
 
-1. One spelling of the path, sane headers; else 400 or 415.
-2. Who asks; a bad credential is 401.
+1. One spelling of the path, sane headers, one true source; else 400 or 415 (`_arrived`).
+2. Who asks; a bad credential is 401 (`_admitted`, as the next two).
 3. How risky, and does policy allow it; else 403, for strangers 401. Doubt is 503, never a yes.
 4. The decision is sealed; else 503, and nothing happens. (A *yes* to a protocol that authenticates its own callers is
    not: the house seals what it does.)
-5. The handler, its body capped; its errors are RFC 9457 problems.
+5. The handler, its body capped (`_handled`); its errors are RFC 9457 problems.
 """
 
 import asyncio
-import time
-from collections.abc import Sequence
-from http import HTTPStatus
+from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from control_plane.continuous.verification import Verification
 from control_plane.gateway import metrics
-from control_plane.gateway.access_log import log_request
 from control_plane.gateway.body import BodyTooLargeError, CappedBody
-from control_plane.gateway.canonical_path import PathRefusedError, canonical_path, refuse_unusable_query
+from control_plane.gateway.canonical_path import canonical_path, refuse_unusable_query
 from control_plane.gateway.certificates import client_certificate
+from control_plane.gateway.farewell import EVENT_STREAM, Farewell, abort, close_websocket, end_events
 from control_plane.gateway.judge import Asked, Judge
 from control_plane.gateway.peers import NOWHERE, Network, Proxies, address_of
 from control_plane.gateway.ports import Authenticator, DecisionPoint, Labels, RiskAssessor
+from control_plane.gateway.refusing import refuse
 from control_plane.gateway.reply import Reply
 from control_plane.gateway.request_headers import RequestHeaders, read_headers
 from control_plane.gateway.routes import Match, RouteTable
 from control_plane.gateway.sealing import decision_event, seal
-from control_plane.gateway.verdict import UNKNOWN_ACTION, Verdict, refusal_of
-from control_plane.problems import Problem, problem_of
+from control_plane.gateway.verdict import Verdict, refusal_of
+from control_plane.gateway.visit import Visit, accounted
 from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext, put_context
 from shared_kernel.credentials import Credentials
 from shared_kernel.endpoint import Endpoint
-from shared_kernel.errors import InvalidInputError
 from shared_kernel.events import Recorder
 from shared_kernel.ids import uuid7
-from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
+from shared_kernel.principal import Principal, PrincipalKind
 
 _log = structlog.get_logger("gridwarden.gateway")
 LEARN_BELOW = 40
 """Only what already looks usual is learnt from a request; a new place or device is learnt from a login, by its
 password. A stolen token must not make itself familiar."""
-_WS_INTERNAL_ERROR, _WS_POLICY_VIOLATION = 1011, 1008
-_CLIENT_LEFT = 499
 _ENCRYPTED = {"http": "https", "https": "https", "ws": "wss", "wss": "wss"}
-
-
-class _Visit:
-    """One request on its way through: what the log line and the metrics will say of it."""
-
-    __slots__ = ("action", "certificate", "path", "reply", "request_id", "source_ip", "started_s", "subject")
-
-    def __init__(self, request_id: str, reply: Reply) -> None:
-        self.request_id, self.reply = request_id, reply
-        self.action, self.path, self.subject, self.source_ip = UNKNOWN_ACTION, "", ANONYMOUS.subject, NOWHERE
-        self.certificate: bytes | None = None
-        self.started_s = time.perf_counter()
 
 
 class Gateway:
@@ -68,11 +54,13 @@ class Gateway:
 
     def __init__(  # noqa: PLR0913 - one keyword a collaborator
         self, endpoints: Sequence[Endpoint], *, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor,
-        ledger: Recorder, labels: Labels, clock: Clock, origin: str,
+        ledger: Recorder, labels: Labels, clock: Clock, origin: str, verification: Verification,
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._routes = RouteTable(endpoints)
-        self._identity, self._judge = identity, Judge(identity, policy, risk, labels)
+        self._identity, self._judge = identity, Judge(
+            identity, policy, risk, labels, verification.suspicion)
+        self._streams = verification.streams
         self._ledger, self._clock = ledger, clock
         self._origin = origin
         self._proxies = Proxies(trusted_proxies)
@@ -89,32 +77,20 @@ class Gateway:
 
     async def _visited(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = uuid7()
-        visit = _Visit(request_id, Reply(send, request_id=request_id, is_https=scope["scheme"] in _ENCRYPTED.values()))
-        metrics.IN_FLIGHT.inc()
+        visit = Visit(request_id, Reply(send, request_id=request_id, is_https=scope["scheme"] in _ENCRYPTED.values()))
+        metrics.IN_FLIGHT.count += 1
         try:
             await self._served(scope, receive, visit)
         except (ClientDisconnect, WebSocketDisconnect):
             _log.info("client_left", request_id=request_id)
         except Exception as error:  # noqa: BLE001 - everything becomes a problem at the edge
-            await self._refused(error, scope, visit)
+            await refuse(error, scope, visit)
         finally:
-            metrics.IN_FLIGHT.dec()
-            _accounted(scope, visit)
+            metrics.IN_FLIGHT.count -= 1
+            accounted(scope, visit)
 
-    async def _served(self, scope: Scope, receive: Receive, visit: _Visit) -> None:
-        visit.path = path = canonical_path(scope.get("raw_path") or b"")
-        refuse_unusable_query(scope.get("query_string") or b"")
-        headers = read_headers(scope["headers"])
-        peer = (scope.get("client") or (NOWHERE, 0))[0]
-        visit.source_ip = self._proxies.source_of(peer, headers.forwarded_for)
-        is_from_proxy = self._proxies.are_trusted(address_of(peer))
-        visit.certificate = client_certificate(scope, headers.single.get(b"client-cert"), is_from_proxy=is_from_proxy)
-        if is_from_proxy and headers.single.get(b"x-forwarded-proto") == b"https":
-            scope["scheme"], visit.reply.is_https = _ENCRYPTED[scope["scheme"]], True
-        is_websocket = scope["type"] == "websocket"
-        match = self._routes.find("WEBSOCKET" if is_websocket else scope["method"], path)
-        scope.update(path=path, root_path="", headers=headers.kept, path_params=match.parameters,
-                     client=(visit.source_ip, 0))
+    async def _served(self, scope: Scope, receive: Receive, visit: Visit) -> None:
+        headers, match = self._arrived(scope, visit)
         if match.endpoint is not None and match.endpoint.probe:
             visit.action = match.endpoint.action
             await self._handled(match.endpoint, scope, receive, visit)
@@ -125,7 +101,23 @@ class Gateway:
             raise BodyTooLargeError(endpoint.max_body)
         await self._handled(endpoint, scope, CappedBody(receive, endpoint.max_body), visit)
 
-    async def _admitted(self, scope: Scope, match: Match, headers: RequestHeaders, visit: _Visit) -> RequestContext:
+    def _arrived(self, scope: Scope, visit: Visit) -> tuple[RequestHeaders, Match]:
+        """Read the request line, the fields and where they come from; leave in the scope what may be believed."""
+        visit.path = path = canonical_path(scope.get("raw_path") or b"")
+        refuse_unusable_query(scope.get("query_string") or b"")
+        headers = read_headers(scope["headers"])
+        peer = (scope.get("client") or (NOWHERE, 0))[0]
+        visit.source_ip = self._proxies.source_of(peer, headers.forwarded_for)
+        is_from_proxy = self._proxies.are_trusted(address_of(peer))
+        visit.certificate = client_certificate(scope, headers.single.get(b"client-cert"), is_from_proxy=is_from_proxy)
+        if is_from_proxy and headers.single.get(b"x-forwarded-proto") == b"https":
+            scope["scheme"], visit.reply.is_https = _ENCRYPTED[scope["scheme"]], True
+        match = self._routes.find("WEBSOCKET" if scope["type"] == "websocket" else scope["method"], path)
+        scope.update(path=path, root_path="", headers=headers.kept, path_params=match.parameters,
+                     client=(visit.source_ip, 0))
+        return headers, match
+
+    async def _admitted(self, scope: Scope, match: Match, headers: RequestHeaders, visit: Visit) -> RequestContext:
         """Judge, seal, and only then say yes or no."""
         if headers.proofs:
             visit.reply.offer(b"dpop-nonce", self._identity.fresh_nonce())
@@ -143,6 +135,7 @@ class Gateway:
             user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=at_us,
         )
         verdict = await (self._judge.verdict_on_stranger if is_protocol else self._judge.verdict_on)(asked)
+        visit.asked, visit.principal = asked, verdict.principal
         principal = verdict.principal
         visit.subject = principal.subject
         about: dict[str, Any] = {
@@ -162,7 +155,7 @@ class Gateway:
             self._learn(asked, principal)
         return RequestContext(**about, permit=receipt.seq, revision=verdict.revision, obligations=verdict.obligations)
 
-    def _credentials(self, scope: Scope, headers: RequestHeaders, visit: _Visit) -> Credentials:
+    def _credentials(self, scope: Scope, headers: RequestHeaders, visit: Visit) -> Credentials:
         return Credentials(
             headers.authorization(), scope.get("method", "GET"), self._origin + visit.path, tuple(headers.proofs),
             visit.certificate)
@@ -172,59 +165,32 @@ class Gateway:
         self._learning.add(task)
         task.add_done_callback(self._learning.discard)
 
-    async def _handled(self, endpoint: Endpoint, scope: Scope, receive: Receive, visit: _Visit) -> None:
+    async def _handled(self, endpoint: Endpoint, scope: Scope, receive: Receive, visit: Visit) -> None:
         if scope["type"] == "websocket":
-            await endpoint.handler(WebSocket(scope, receive, visit.reply))
+            await self._watched(visit, endpoint.handler(WebSocket(scope, receive, visit.reply)), close_websocket)
             return
         response = await endpoint.handler(Request(scope, receive))
-        await response(scope, receive, visit.reply)
-
-    async def _refused(self, error: Exception, scope: Scope, visit: _Visit) -> None:
-        problem = problem_of(error)
-        if problem.status >= 500 and problem.kind == "internal":  # noqa: PLR2004 - a fault of ours, not a refusal
-            _log.error("handler_failed", request_id=visit.request_id, action=visit.action, exc_info=error)
-        if isinstance(error, InvalidInputError) and visit.action == UNKNOWN_ACTION:
-            metrics.REFUSED.labels(error.reason if isinstance(error, PathRefusedError) else error.kind).inc()
-        if not visit.reply.status:
-            await _answer(problem, scope, visit)
-        elif scope["type"] == "websocket":
-            await visit.reply({"type": "websocket.close", "code": _WS_INTERNAL_ERROR})
+        work = response(scope, receive, visit.reply)
+        if isinstance(response, StreamingResponse):
+            await self._watched(visit, work, end_events if response.media_type == EVENT_STREAM else abort)
         else:
-            raise error
+            await work
+
+    async def _watched(self, visit: Visit, work: Awaitable[None], farewell: Farewell) -> None:
+        """Let a stream work for as long as it may."""
+        if visit.asked is None:
+            await work
+            return
+        ending = await self._streams.watched(visit.asked, visit.principal, self._judge.verdict_again, work)
+        if ending is not None:
+            await farewell(visit.reply, ending)
 
 
-def _let_in(credentials: Credentials, headers: RequestHeaders, visit: _Visit, verdict: Verdict) -> RequestContext:
+def _let_in(credentials: Credentials, headers: RequestHeaders, visit: Visit, verdict: Verdict) -> RequestContext:
     """Return the context of a request whose caller the house will authenticate; its *yes* is not sealed again."""
     return RequestContext(
         request_id=visit.request_id, source_ip=visit.source_ip, user_agent=headers.user_agent(),
         purpose=headers.purpose(), revision=verdict.revision, obligations=verdict.obligations, credentials=credentials)
-
-
-async def _answer(problem: Problem, scope: Scope, visit: _Visit) -> None:
-    """Send a problem; a websocket is refused before it is accepted, with the same words where the server can."""
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-        visit.reply.status = problem.status
-        await visit.reply({"type": "websocket.close", "code": _WS_POLICY_VIOLATION})
-        return
-    response = problem.response(request_id=visit.request_id, instance=visit.path or None)
-    if problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        response.headers["connection"] = "close"
-    await response(scope, _nothing_more, visit.reply)
-
-
-async def _nothing_more() -> Message:
-    return {"type": "http.disconnect"}
-
-
-def _accounted(scope: Scope, visit: _Visit) -> None:
-    """Write the access log line (no query, no credential) and the metrics."""
-    seconds = time.perf_counter() - visit.started_s
-    status = visit.reply.status or _CLIENT_LEFT
-    metrics.seconds_of(visit.action, status).observe(seconds)
-    log_request(
-        request_id=visit.request_id, method=scope.get("method", "WEBSOCKET"), path=visit.path, action=visit.action,
-        status=status, subject=visit.subject, source_ip=visit.source_ip, duration_us=int(seconds * 1_000_000),
-    )
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

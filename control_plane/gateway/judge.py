@@ -1,7 +1,7 @@
 """Steps 2 and 3 of a request: who asks (identity), how risky (risk), may they (policy). Always ends in a verdict."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from control_plane.gateway.ports import (
     Question,
     RiskAssessor,
     RiskFeatures,
+    Suspects,
 )
 from control_plane.gateway.verdict import HIGHEST_RISK, UNKNOWN_ACTION, Verdict
 from shared_kernel.credentials import NO_CREDENTIALS, Credentials
@@ -26,10 +27,13 @@ from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 DEADLINE_S = 1.0
 """How long identity and policy together may think."""
 
+SUSPECT = "this sign-in was used from a place and device its person does not use: sign in again"
 STANDING_US, MAX_STANDING = 1_000_000, 10_000
 """How long a *yes* to an endpoint with credentials of its own stands, and to how many callers."""
 
 _US_PER_HOUR = 3_600_000_000
+_AGE_STEP_US, _AGE_STEP_S = 10_000_000, 10
+"""A login's age is told in steps, rounded up, so that decisions may be remembered and no login seems fresher."""
 _log = structlog.get_logger("gridwarden.gateway")
 
 
@@ -57,8 +61,10 @@ class Asked:
 class Judge:
     """Turns what was asked into a verdict; whatever goes wrong becomes a *no* that says what."""
 
-    def __init__(self, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor, labels: Labels) -> None:
+    def __init__(self, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor, labels: Labels,
+                 suspicion: Suspects) -> None:
         self._identity, self._policy, self._risk, self._labels = identity, policy, risk, labels
+        self._suspicion = suspicion
         self._standing: dict[tuple[str, str], tuple[int, Verdict]] = {}
 
     def standing(self, action: str, source_ip: str, at_us: int) -> Verdict | None:
@@ -77,11 +83,18 @@ class Judge:
 
     async def verdict_on(self, asked: Asked) -> Verdict:
         """Authenticate, score, decide."""
+        return await self._judged(asked, lambda: self._identity.authenticate(_token(asked.credentials)))
+
+    async def verdict_again(self, asked: Asked, principal: Principal) -> Verdict:
+        """Decide on what was let in before: the proofs were about that moment, the principal must still stand."""
+        return await self._judged(asked, lambda: self._identity.standing(principal))
+
+    async def _judged(self, asked: Asked, authenticated: Callable[[], Awaitable[Principal]]) -> Verdict:
         part, principal, risk = "identity", ANONYMOUS, 0
         risk_reasons: tuple[str, ...] = ()
         try:
             async with asyncio.timeout(DEADLINE_S):
-                principal = await self._identity.authenticate(_token(asked.credentials))
+                principal = await authenticated()
                 risk, risk_reasons = self._scored(principal, asked)
                 part = "catalog"
                 question = self._question(principal, risk, asked)
@@ -110,10 +123,17 @@ class Judge:
         try:
             score = self._risk.score(_features(principal, asked))
             if type(score.value) is int and 0 <= score.value <= HIGHEST_RISK:
-                return score.value, tuple(score.reasons)
+                return self._suspected(principal, asked, score.value, tuple(score.reasons))
         except Exception as error:  # noqa: BLE001 - an unknown risk is a high one
             _log.error("risk_failed", error=type(error).__name__)
         return HIGHEST_RISK, ("the risk could not be scored",)
+
+    def _suspected(self, principal: Principal, asked: Asked, score: int,
+                   reasons: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+        """Return the score, or that of a request this grant was once used for as its person never does."""
+        self._suspicion.seen(principal.grant_id, score, asked.at_us)
+        held = self._suspicion.of(principal.grant_id, asked.at_us)
+        return (held, (SUSPECT, *reasons)) if held > score else (score, reasons)
 
     def _question(self, principal: Principal, risk: int, asked: Asked) -> Question:
         endpoint = asked.endpoint
@@ -121,6 +141,7 @@ class Judge:
             subject={
                 "id": principal.subject, "kind": principal.kind.value, "roles": sorted(principal.roles),
                 "scopes": sorted(principal.scopes), "client_id": principal.client_id,
+                "acr": principal.acr, "amr": sorted(principal.amr), "auth_age_s": _login_age(principal, asked.at_us),
             },
             action=endpoint.action if endpoint else UNKNOWN_ACTION,
             resource={
@@ -150,6 +171,12 @@ def _token(credentials: Credentials) -> Credentials:
     if scheme == "basic":
         return NO_CREDENTIALS
     raise UnsupportedSchemeError
+
+
+def _login_age(principal: Principal, at_us: int) -> int | None:
+    if principal.authenticated_at_us is None:
+        return None
+    return max(0, -((principal.authenticated_at_us - at_us) // _AGE_STEP_US)) * _AGE_STEP_S
 
 
 def _features(principal: Principal, asked: Asked) -> RiskFeatures:

@@ -1,21 +1,15 @@
-"""Decisions as they are sealed, over a websocket: for those who watch, until their token ends."""
+"""Decisions as they are sealed, over a websocket, for those who watch; the gateway cuts off whoever may no longer."""
 
 import asyncio
-import contextlib
 from typing import Protocol
 
 import orjson
 from starlette.websockets import WebSocket
 
 from control_plane.gateway.decisions import ACTION, explained
-from shared_kernel.clock import Clock
-from shared_kernel.context import context_of
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.events import SealedEvent
-from shared_kernel.principal import Principal
 
-TOKEN_ENDED = 4401
-"""Close code: the token that opened the stream is no longer good; open another with a fresh one."""
 _LOOK_S = 1.0
 _PAGE = 200
 
@@ -39,35 +33,33 @@ class Tail(Protocol):
         """Return events from position `after` on, in order."""
 
 
-def endpoints(ledger: Tail, clock: Clock) -> tuple[Endpoint, ...]:
+def endpoints(ledger: Tail) -> tuple[Endpoint, ...]:
     """Return the stream of decisions sealed from now on."""
 
     async def stream(websocket: WebSocket) -> None:
-        principal = context_of(websocket.scope).principal
         seq = ledger.head().size
         await websocket.accept()
-        sending = asyncio.create_task(_send(websocket, ledger, clock, principal, seq))
-        leaving = asyncio.create_task(_left(websocket))
-        done, pending = await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        tasks = (asyncio.create_task(_send(websocket, ledger, seq)), asyncio.create_task(_left(websocket)))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             task.result()
 
     return (Endpoint("WEBSOCKET", "/api/v1/decisions/stream", "decisions.read_all", stream),)
 
 
-async def _send(websocket: WebSocket, ledger: Tail, clock: Clock, principal: Principal, seq: int) -> None:
-    while principal.expires_at_us is None or clock.now_us() < principal.expires_at_us:
+async def _send(websocket: WebSocket, ledger: Tail, seq: int) -> None:
+    while True:
         if not await ledger.wait_beyond(seq, _LOOK_S):
             continue
         for sealed in await ledger.read(seq, _PAGE):
             seq = sealed.seq + 1
             if sealed.event["event"]["action"] == ACTION:
                 await websocket.send_text(orjson.dumps(explained(sealed)).decode())
-    await websocket.close(TOKEN_ENDED)
 
 
 async def _left(websocket: WebSocket) -> None:

@@ -15,6 +15,9 @@ class Authenticator(Protocol):
     async def authenticate(self, credentials: Credentials) -> Principal:
         """Return the principal; nobody without an Authorization. Raise UnauthenticatedError for a bad credential."""
 
+    async def standing(self, principal: Principal) -> Principal:
+        """Return a principal as it stands now; raise UnauthenticatedError when it stands no more."""
+
     def fresh_nonce(self) -> str:
         """Return what the next DPoP proof should carry (RFC 9449 section 8.2)."""
 
@@ -66,6 +69,16 @@ class RiskAssessor(Protocol):
 
     async def observe(self, features: Any, /) -> None:  # noqa: ANN401 - the same
         """Learn from a request that was accepted."""
+
+
+class Suspects(Protocol):
+    """Knows which grants were used as their person never does (control_plane.continuous)."""
+
+    def seen(self, grant_id: str | None, score: int, now_us: int) -> None:
+        """Notice the score of a request."""
+
+    def of(self, grant_id: str | None, now_us: int) -> int:
+        """Return the score a grant is held at, 0 when it is not suspect."""
 
 
 class Labels(Protocol):

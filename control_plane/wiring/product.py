@@ -3,12 +3,17 @@
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import policy_engine
 from audit_ledger.service import Ledger
 from control_plane.config import Settings
 from control_plane.connectors import connectors
+from control_plane.continuous.changes import Changes, tell
+from control_plane.continuous.streams import Streams
+from control_plane.continuous.suspicion import Suspicion
+from control_plane.continuous.verification import Reactions, Verification
 from control_plane.home import Home
 from control_plane.parts import Governed, Grid, Guarding, Policy
 from control_plane.product import Product
@@ -105,6 +110,11 @@ def watch(  # noqa: PLR0913 - a composition point
     return Guarding(detector, AlertQueue(alerts, ledger, clock), responder)
 
 
+def vigilance(pools: Pools, policy: Policy, clock: Clock) -> Verification:
+    """Return what keeps judging after a request was let in."""
+    return Verification(Streams(clock, lambda: policy.engine.revision), Suspicion(partial(tell, pools.app)))
+
+
 @contextlib.asynccontextmanager
 async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[Product]:
     """Yield the product, its ledger leading and its services ready; on the way out everything is drained."""
@@ -124,9 +134,11 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
         grid = make_grid(pools, ledger, governed, clock)
         guarding = watch(pools, home, ledger=ledger, identity=identity, grid=grid, clock=clock)
         await guarding.detector.start()
+        verification, changes = vigilance(pools, policy, clock), Changes(url)
+        Reactions(identity, verification, clock).listen(changes)
         product = Product(
             settings=settings, home=home, audited=audited, policy=policy, identity=identity, governed=governed,
-            grid=grid, guarding=guarding, clock=clock, vault=vault,
+            grid=grid, guarding=guarding, clock=clock, changes=changes, verification=verification, vault=vault,
         )
         stack.push_async_callback(product.stop)
         yield product

@@ -154,6 +154,18 @@ class IdentityProvider:
         """Return whom a request's credentials speak for; raise InvalidTokenError (an UnauthenticatedError)."""
         return await self._authenticator.authenticate(credentials)
 
+    async def standing(self, principal: Principal) -> Principal:
+        """Return a principal as it stands now; raise CredentialError when its token, session or person ended."""
+        return await self._authenticator.standing(principal)
+
+    def forget_grant(self, grant_id: str) -> None:
+        """Ask the database about a grant at its next use: it was ended, here or by another process."""
+        self._foundation.states.forget_grant(grant_id)
+
+    def forget_all(self) -> None:
+        """Ask the database about every grant and client at its next use."""
+        self._foundation.states.forget()
+
     def fresh_nonce(self) -> str:
         """Return what the next DPoP proof should carry."""
         return self.sender.nonce()

@@ -10,6 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
+from control_plane.continuous.streams import Streams
+from control_plane.continuous.suspicion import Suspicion
+from control_plane.continuous.verification import Verification
 from control_plane.gateway.decisions import endpoints as decision_endpoints
 from control_plane.gateway.enforcement import Gateway
 from control_plane.gateway.peers import Network
@@ -45,6 +48,9 @@ class Tokens:
         if credentials.authorization not in PEOPLE:
             raise BadTokenError("the token is unknown, expired or revoked")
         return PEOPLE[credentials.authorization]
+
+    async def standing(self, principal: Principal) -> Principal:
+        return principal
 
     def fresh_nonce(self) -> str:
         return "nonce-of-now"
@@ -161,6 +167,15 @@ class Catalog:
         return {"customer_id": Classification.RESTRICTED}
 
 
+def watchful(clock: Clock, revision: Callable[[], str] = lambda: "r1") -> Verification:
+    """Return continuous verification of one process that tells nobody."""
+
+    async def tell(_topic: str, _key: str) -> None:
+        """Nobody listens."""
+
+    return Verification(Streams(clock, revision), Suspicion(tell))
+
+
 @dataclass(slots=True)
 class City:
     """A gateway with its collaborators; `contexts` are those of the requests that reached a handler."""
@@ -171,6 +186,7 @@ class City:
     ledger: Any = field(default_factory=KeptEvents)
     labels: Any = field(default_factory=Catalog)
     proxies: Sequence[Network] = ()
+    verification: Verification = field(default_factory=lambda: watchful(FrozenClock(START_US)))
     more: Sequence[Endpoint] = ()
     contexts: list[RequestContext] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
@@ -181,6 +197,7 @@ class City:
             (*self.endpoints(), *decision_endpoints(self.ledger), *self.more), identity=self.identity,
             policy=self.policy, risk=self.risk, ledger=self.ledger, labels=self.labels,
             clock=clock or FrozenClock(START_US), origin="https://grid.test", trusted_proxies=self.proxies,
+            verification=self.verification,
         )
 
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -1,18 +1,15 @@
-"""Decisions as they are sealed: to those who may watch, until their token ends."""
+"""Decisions as they are sealed: to those who may watch."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from starlette.types import Message, Scope
 
-from control_plane.gateway.live_decisions import TOKEN_ENDED, endpoints
-from shared_kernel.credentials import Credentials
+from control_plane.gateway.live_decisions import endpoints
 from shared_kernel.events import SealedEvent
-from shared_kernel.principal import Principal
-from tests.control_plane.gateway_city import PEOPLE, START_US, City, KeptEvents, Tokens, ask
-from tests.frozen_clock import FrozenClock
+from tests.control_plane.gateway_city import START_US, City, KeptEvents, ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,9 @@ class GrowingEvents(KeptEvents):
         return [SealedEvent(seq, START_US, event) for seq, event in enumerate(self.events)][after:after + limit]
 
 
-def city_with_stream(clock: FrozenClock, identity: Any = None) -> City:
+def city_with_stream() -> City:
     ledger = GrowingEvents()
-    return City(ledger=ledger, more=endpoints(ledger, clock), identity=identity or Tokens())
+    return City(ledger=ledger, more=endpoints(ledger))
 
 
 def scope() -> Scope:
@@ -49,8 +46,8 @@ def scope() -> Scope:
     }
 
 
-async def test_a_watcher_sees_each_decision_after_it_is_sealed(clock: FrozenClock) -> None:
-    gateway = city_with_stream(clock).gateway()
+async def test_a_watcher_sees_each_decision_after_it_is_sealed() -> None:
+    gateway = city_with_stream().gateway()
     said: asyncio.Queue[Message] = asyncio.Queue()
     heard: asyncio.Queue[Message] = asyncio.Queue()
     said.put_nowait({"type": "websocket.connect"})
@@ -66,28 +63,8 @@ async def test_a_watcher_sees_each_decision_after_it_is_sealed(clock: FrozenCloc
         await watching
 
 
-class Expired(Tokens):
-    """Identity whose tokens end the moment they are accepted."""
-
-    async def authenticate(self, credentials: Credentials) -> Principal:
-        assert credentials.authorization is not None
-        return replace(PEOPLE[credentials.authorization], expires_at_us=START_US)
-
-
-async def test_the_stream_ends_with_the_token_that_opened_it(clock: FrozenClock) -> None:
-    gateway = city_with_stream(clock, Expired()).gateway()
-    heard: asyncio.Queue[Message] = asyncio.Queue()
-    said: asyncio.Queue[Message] = asyncio.Queue()
-    said.put_nowait({"type": "websocket.connect"})
-
-    async with asyncio.timeout(60):
-        await gateway(scope(), said.get, heard.put)
-
-    assert [heard.get_nowait()["type"], heard.get_nowait()["code"]] == ["websocket.accept", TOKEN_ENDED]
-
-
-async def test_a_viewer_may_not_watch_and_a_stranger_must_say_who(clock: FrozenClock) -> None:
-    gateway = city_with_stream(clock).gateway()
+async def test_a_viewer_may_not_watch_and_a_stranger_must_say_who() -> None:
+    gateway = city_with_stream().gateway()
     words: dict[str, Any] = {"websocket.http.response": {}}
 
     told = [await ask(gateway, "", "/api/v1/decisions/stream", kind="websocket", extensions=words, headers=headers)

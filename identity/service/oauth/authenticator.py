@@ -5,6 +5,7 @@ The signature of a token is checked once a process; the grant's state at most tw
 """
 
 from collections import OrderedDict
+from dataclasses import replace
 
 from identity.domain.oauth.access_tokens import AccessToken, read_access_token
 from identity.domain.oauth.binding import UNBOUND
@@ -47,6 +48,21 @@ class Authenticator:
         except InvalidProofError as cause:
             raise CredentialError(cause.detail, scheme=scheme, code=cause.code, headers=cause.headers) from cause
         return principal
+
+    async def standing(self, principal: Principal) -> Principal:
+        """Return a principal authenticated before as its grant stands now; raise CredentialError when it ended.
+
+        Its proof of possession was about the request it came with and is not asked for again.
+        """
+        if principal.grant_id is None:
+            return principal
+        now_us = self._foundation.now_us()
+        state = await self._foundation.states.of(principal.grant_id, now_us)
+        if state is None:
+            raise CredentialError("it was revoked or its session ended", scheme="Bearer")
+        if principal.expires_at_us is not None and principal.expires_at_us <= now_us:
+            raise CredentialError("it has expired", scheme="Bearer")
+        return replace(principal, roles=state.roles_for(principal.scopes), name=state.user_name or state.subject)
 
     def forget(self) -> None:
         """Verify every token anew: the keys changed."""
