@@ -17,6 +17,7 @@ from shared_kernel.strict_json import parse_strict
 
 DATA_FILE = "data.json"
 POLICY_SUFFIX = ".rego"
+TEST_SUFFIX = "_test.rego"
 _DATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = frozenset({"gateway", "gridwarden_entry", "gridwarden_revision"})
 
@@ -31,9 +32,15 @@ class RefusedBundleError(UnprocessableError):
 
 @dataclass(frozen=True)
 class Bundle:
-    """Files by their name relative to the bundle's folder."""
+    """Files by their name relative to the bundle's folder; what an author calls it, and when and as which it was built.
+
+    Of a folder only the files are known. `sequence` grows with every later bundle of an author.
+    """
 
     files: Mapping[str, bytes]
+    name: str = ""
+    built_at_us: int | None = None
+    sequence: int | None = None
 
     @cached_property
     def revision(self) -> str:
