@@ -1,0 +1,119 @@
+"""How much likelier a request is from an intruder than from its subject (Freeman et al., NDSS 2016).
+
+Subject and intruder both draw a value by first choosing how much of the subject's own they keep: the exact value, or
+only what contains it at some level l, or nothing. With u_l the subject's own share of that level's value and g_l
+everybody else's,
+
+    p(x | subject)  = p(x) ( sum_l  w_l u_l / g_l  +  w_0 ),         u_l = (own_l + g_l) / (own + 1)
+    p(x | intruder) = p(x) ( sum_l  v_l u_l / g_l  +  v_0 ),         g_l = (others_l + 1) / (others + V_l)
+
+    R = ln( p(x | intruder) / p(x | subject) ), clipped
+
+so p(x) cancels, a rare value that matches says more than a common one, and a level that is not known (no GeoIP file)
+says nothing. The intruder is Wiefling's mixture: naive (keeps nothing), VPN (keeps the country), targeted (keeps
+network, browser and system). v_l / w_l grows with coarseness, therefore a request that was seen accepted never makes
+the same request more suspicious. The hour counts its neighbours half, against a uniform hour.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policy_engine.domain.history import History
+from policy_engine.domain.risk_levels import ACTED, HOURS
+
+_SMOOTHING = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level: how many values others may show, how often a subject (w) and an intruder (v) keep just this much.
+
+    `crowd` caps others' share, so that a place everybody shares still speaks for those who use it.
+    """
+
+    name: str
+    vocabulary: int
+    kept_by_subject: float
+    kept_by_intruder: float
+    crowd: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Levels from exact to coarse, the weights of keeping nothing, and how far the feature may push."""
+
+    levels: tuple[Level, ...]
+    new_for_subject: float
+    new_for_intruder: float
+    low: float
+    high: float
+
+
+PLACE = Feature((
+    Level("address", 1_000, 0.62, 0.0008, crowd=0.2), Level("subnet", 500, 0.20, 0.01, crowd=0.3),
+    Level("network", 256, 0.08, 0.28), Level("country", 20, 0.06, 0.36),
+), 0.04, 0.35, -3.0, 2.5)
+AGENT = Feature((
+    Level("agent", 100, 0.74, 0.10), Level("family", 20, 0.17, 0.30), Level("system", 8, 0.03, 0.12),
+    Level("device", 4, 0.03, 0.14),
+), 0.03, 0.34, -2.0, 2.5)
+ACTION = Feature((Level("action", 40, 0.75, 0.35), Level("group", 16, 0.15, 0.15)), 0.10, 0.50, -0.5, 0.7)
+_HOUR_LOW, _HOUR_HIGH = -1.0, 1.5
+
+
+def suspicion(values: Mapping[str, str], own: History, everyone: History) -> dict[str, float]:
+    """Return R of each feature; above 0 speaks against the subject. Raise ValueError for a corrupt history."""
+    _refuse_corrupt(own)
+    _refuse_corrupt(everyone)
+    found = {
+        "place": _log_ratio(PLACE, values, own, everyone, own.requests),
+        "agent": _log_ratio(AGENT, values, own, everyone, own.requests),
+        "hour": _clip(_hour_log_ratio(int(values["hour"]), own), _HOUR_LOW, _HOUR_HIGH),
+    }
+    if "action" in values:
+        acted = _count(own, "acted", ACTED)
+        found["action"] = _log_ratio(ACTION, values, own, everyone, acted) if acted else 0.0
+    return found
+
+
+def _refuse_corrupt(history: History) -> None:
+    if type(history.requests) is not int or history.requests < 0:
+        message = "a history cannot hold fewer than no requests"
+        raise ValueError(message)
+
+
+def _log_ratio(
+    feature: Feature, values: Mapping[str, str], own: History, everyone: History, requests: int,
+) -> float:
+    by_subject, by_intruder = feature.new_for_subject, feature.new_for_intruder
+    others = max(0, everyone.requests - own.requests)
+    for level in feature.levels:
+        value = values.get(level.name)
+        match = 1.0
+        if value is not None:
+            mine = _count(own, level.name, value)
+            theirs = max(0, _count(everyone, level.name, value) - mine) if mine else 0
+            share = min(level.crowd, (theirs + 1) / (others + level.vocabulary))
+            match = (mine / share + _SMOOTHING) / (requests + _SMOOTHING)
+        by_subject += level.kept_by_subject * match
+        by_intruder += level.kept_by_intruder * match
+    return _clip(math.log(by_intruder / by_subject), feature.low, feature.high)
+
+
+def _hour_log_ratio(hour: int, own: History) -> float:
+    near = sum(_count(own, "hour", str((hour + step) % HOURS)) * weight for step, weight in ((-1, 1), (0, 2), (1, 1)))
+    likely = (near / 4 + _SMOOTHING / HOURS) / (own.requests + _SMOOTHING)
+    return math.log(1 / HOURS / likely)
+
+
+def _count(history: History, feature: str, value: str) -> int:
+    found = history.of(feature, value)
+    if type(found) is not int or not 0 <= found <= history.requests:
+        message = f"{feature} was counted {found} times in {history.requests} requests"
+        raise ValueError(message)
+    return found
+
+
+def _clip(value: float, low: float, high: float) -> float:
+    return high if math.isnan(value) else min(max(value, low), high)
