@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     ledger_timestamp_url: HttpUrl | None = None
     ledger_timestamp_roots: Path | None = None
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    max_connections: Annotated[int, Field(ge=16, le=100_000)] = 2_048
+    max_connections_per_address: Annotated[int, Field(ge=4, le=100_000)] = 256
     log_level: str = "info"
 
     @field_validator("trusted_proxies", "outbound_networks", mode="before")

@@ -1,12 +1,19 @@
 """The sockets of the process, bound before anything is started, so that a taken port costs nothing."""
 
 import contextlib
+import resource
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import structlog
+
 from control_plane.config import Settings
 from control_plane.server import listen
+
+FILES_BESIDE = 512
+"""Open files the process needs for anything else: its database, its logs, its children."""
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +45,17 @@ def listening(settings: Settings) -> Iterator[tuple[Settings, Sockets]]:
 def port_of(bound: socket.socket) -> int:
     """Return the port a socket was bound to."""
     return int(bound.getsockname()[1])
+
+
+def room_for(connections: int) -> int:
+    """Return how many connections the process may hold, after asking the system for as many open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + FILES_BESIDE
+    reach = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < reach:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
+    if reach == wanted:
+        return connections
+    room = max(1, reach - FILES_BESIDE)
+    _log.warning("fewer_connections", wanted=connections, room=room, remedy="raise the limit of open files (ulimit -n)")
+    return room

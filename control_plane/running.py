@@ -16,9 +16,10 @@ from control_plane.config import ConfigurationError, Settings
 from control_plane.console.wiring import console_application
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import migrate
+from control_plane.gateway.connections import Connections
 from control_plane.gateway.protocol import StrictProtocol
 from control_plane.home import Home, HomeLock
-from control_plane.listening import Sockets, listening, port_of
+from control_plane.listening import Sockets, listening, port_of, room_for
 from control_plane.logs import configure_logs
 from control_plane.origins import origin_of
 from control_plane.product import Product
@@ -83,18 +84,26 @@ def _listeners(product: Product, web: ASGIApp, sockets: Sockets, keys: KeyPair |
     plain = keys.plain() if keys else None
     asks = settings.tls_client_certificates == "optional"
     front = keys.asking(requires_certificate=False) if keys and asks else plain
-    console = Listener(web, sockets.console, StrictProtocol, plain)
+    strict = _protocol(settings)
+    console = Listener(web, sockets.console, strict, plain)
     if sockets.mtls is None or keys is None:
         [gateway] = product.gateways(settings.gateway_origin())
-        return [Listener(gateway, sockets.gateway, StrictProtocol, front), console]
-    gateway, strict = product.gateways(settings.gateway_origin(), origin_of(settings.mtls_url() or ""))
-    return [Listener(gateway, sockets.gateway, StrictProtocol, front), console,
-            Listener(strict, sockets.mtls, StrictProtocol, keys.asking(requires_certificate=True))]
+        return [Listener(gateway, sockets.gateway, strict, front), console]
+    gateway, certified = product.gateways(settings.gateway_origin(), origin_of(settings.mtls_url() or ""))
+    return [Listener(gateway, sockets.gateway, strict, front), console,
+            Listener(certified, sockets.mtls, strict, keys.asking(requires_certificate=True))]
+
+
+def _protocol(settings: Settings) -> partial[StrictProtocol]:
+    """Return the HTTP protocol of every listener of the process; they share its room for connections."""
+    return partial(StrictProtocol, connections=Connections(
+        total=room_for(settings.max_connections), per_address=settings.max_connections_per_address,
+        proxies=settings.trusted_proxies))
 
 
 async def _run_console(settings: Settings, home: Home, bound: socket.socket, keys: KeyPair | None) -> None:
     async with console_application(settings, home) as web:
-        await serve([Listener(web, bound, StrictProtocol, keys.plain() if keys else None)], _stop_event())
+        await serve([Listener(web, bound, _protocol(settings), keys.plain() if keys else None)], _stop_event())
 
 
 def _stop_event() -> asyncio.Event:

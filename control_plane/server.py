@@ -90,4 +90,5 @@ def _config(listener: Listener) -> uvicorn.Config:
         log_config=None, access_log=False, proxy_headers=False, server_header=False,
         ssl_context_factory=None if context is None else lambda *_: context,
         timeout_keep_alive=30, timeout_graceful_shutdown=GRACE_S, ws_max_size=65_536,
+        ws_per_message_deflate=False,
     )

@@ -1,16 +1,15 @@
 """HTTP/1.1 as the gateway takes it from a socket: uvicorn's httptools protocol with every leniency taken away.
 
 llhttp itself refuses bare LF, folded fields, Content-Length beside Transfer-Encoding, signed or repeated lengths,
-spaces around field names and control bytes. This class adds what llhttp and uvicorn let through: targets that are not
-an absolute path (absolute-form, asterisk, authority, fragment), a missing or second Host, methods we do not serve,
-other protocol versions, transfer codings besides chunked, trailers, upgrades besides websocket, long heads, slow heads,
-slow bodies and clients that do not read. What is refused is answered with a problem and the connection is closed,
-because its framing is doubtful.
+spaces around field names and control bytes. This class adds what llhttp and uvicorn let through: odd heads
+(`head_check`), trailers, upgrades besides websocket, long heads, slow heads, slow bodies, clients that do not read,
+more pipelined requests than a client needs, and more connections than there is room for. What is refused is answered
+with a problem and the connection is closed, because its framing is doubtful.
 """
 
 import asyncio
-import re
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -21,30 +20,22 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from control_plane.gateway import metrics
 from control_plane.gateway.certificates import EXTENSION
+from control_plane.gateway.connections import Connections, Seat
+from control_plane.gateway.head_check import MAX_FIELDS, MAX_HEAD_BYTES, Head, RefusedHeadError, checked_head
 from control_plane.gateway.one_write import OneWriteTransport
+from control_plane.gateway.slow_reader import SlowReader
+from control_plane.gateway.websocket_protocol import StrictWebSocket
 from control_plane.problems import MEDIA_TYPE, TYPE_PREFIX
 from shared_kernel.ids import uuid7
 
-MAX_HEAD_BYTES = 16_384
-MAX_FIELDS = 100
 HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 30.0
 WRITE_TIMEOUT_S = 30.0
 """How long a client may leave our answer in the buffers unread."""
-
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
-VERSIONS = frozenset({"1.0", "1.1"})
-_TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")
-_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+MAX_PIPELINED = 64
+RETRY_AFTER_S = 5
+_CROWDED = frozenset({429, 503})
 _log = structlog.get_logger("gridwarden.gateway")
-
-
-class RefusedHeadError(Exception):
-    """A request's head we do not take, with the status that says so."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status, self.reason = status, reason
 
 
 class StrictProtocol(HttpToolsProtocol):
@@ -54,29 +45,43 @@ class StrictProtocol(HttpToolsProtocol):
     body_timeout_s: ClassVar[float] = BODY_TIMEOUT_S
     write_timeout_s: ClassVar[float] = WRITE_TIMEOUT_S
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
+    def __init__(
+        self, *args: Any, connections: Connections | None = None, **options: Any,  # noqa: ANN401 - uvicorn's own
+    ) -> None:
         super().__init__(*args, **options)
+        self._connections = connections
+        self._seat: Seat | None = None
+        self._reader: SlowReader | None = None
         self._in_head = True
         self._in_body = False
         self._pending_bytes = 0
         self._kept_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
-        self._write_deadline: asyncio.TimerHandle | None = None
         self._refusal: RefusedHeadError | None = None
         self._extensions: dict[str, Any] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give a new connection its time to say something."""
+        """Give a new connection a seat and its time to say something."""
         super().connection_made(cast("asyncio.Transport", OneWriteTransport(transport, self.loop)))
+        self._reader = SlowReader(self.transport, self.loop, self.write_timeout_s)
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         self._extensions = {EXTENSION: certificate} if certificate else {}
+        if self._connections is not None:
+            seat = self._connections.admit(self.client[0] if self.client else "", self.transport.abort)
+            if isinstance(seat, int):
+                self._refuse(RefusedHeadError(seat, "too-many-connections"))
+                return
+            self._seat = seat
         self._arm(self.head_timeout_s, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines with the connection."""
+        """Forget the deadlines and the seat with the connection."""
         self._disarm()
-        self._disarm_writing()
+        if self._reader is not None:
+            self._reader.stop()
+        if self._seat is not None:
+            self._seat.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -99,11 +104,13 @@ class StrictProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Give a client that does not read its time to begin."""
         super().pause_writing()
-        self._arm_writing()
+        if self._reader is not None:
+            self._reader.wait()
 
     def resume_writing(self) -> None:
         """Go on: the client reads."""
-        self._disarm_writing()
+        if self._reader is not None:
+            self._reader.stop()
         super().resume_writing()
 
     def on_message_begin(self) -> None:
@@ -123,10 +130,24 @@ class StrictProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Check the whole head before anything is routed."""
-        self._check()
+        try:
+            head = checked_head(self.parser.get_http_version(), self.parser.get_method(), self.url, self.headers,
+                                self._kept_bytes)
+        except RefusedHeadError as refusal:
+            self._refusal = refusal
+            raise
+        self._check_room(head)
         self._in_head, self._in_body, self._pending_bytes = False, True, 0
         self._disarm()
+        if self._seat is not None:
+            self._seat.busy()
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Let the connection make way for others while nothing is asked."""
+        super().on_response_complete()
+        if self._seat is not None and not self._is_answering():
+            self._seat.idle()
 
     def on_body(self, body: bytes) -> None:
         """Take body bytes; what is not body (chunk extensions, trailers) counts against the head's limit."""
@@ -139,29 +160,12 @@ class StrictProtocol(HttpToolsProtocol):
         self._disarm()
         super().on_message_complete()
 
-    def _check(self) -> None:
-        if self.parser.get_http_version() not in VERSIONS:
-            self._raise(505, "http-version")
-        if self.parser.get_method() not in METHODS:
-            self._raise(501, "method")
-        if not _TARGET.fullmatch(self.url):
-            self._raise(400, "target-form")
-        if len(self.url) + self._kept_bytes > MAX_HEAD_BYTES:
-            self._raise(431, "head-too-long")
-        hosts = [value for name, value in self.headers if name == b"host"]
-        is_1_1 = self.parser.get_http_version() == "1.1"
-        if len(hosts) > 1 or (is_1_1 and not hosts) or not all(_HOST.fullmatch(host) for host in hosts):
-            self._raise(400, "host")
-        self._check_framing(is_1_1=is_1_1)
-
-    def _check_framing(self, *, is_1_1: bool) -> None:
-        """Chunked is the only transfer coding, and an upgrade has no body and no request before it in flight."""
-        framing = {name: value for name, value in self.headers if name in {b"transfer-encoding", b"content-length"}}
-        coding = framing.get(b"transfer-encoding")
-        if coding is not None and (not is_1_1 or coding.lower() != b"chunked" or b"content-length" in framing):
-            self._raise(400, "transfer-encoding")
-        if self.parser.should_upgrade() and self._should_upgrade() and (framing or self._is_answering()):
+    def _check_room(self, head: Head) -> None:
+        """An upgrade has no body and no request before it in flight; nobody needs a long queue of requests."""
+        if self.parser.should_upgrade() and self._should_upgrade() and (head.has_body or self._is_answering()):
             self._raise(400, "upgrade")
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._raise(429, "pipeline")
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -174,6 +178,9 @@ class StrictProtocol(HttpToolsProtocol):
     def _upgraded(self) -> None:
         self._disarm()
         if self._should_upgrade():
+            if self._reader is not None:
+                self._reader.stop()
+            self.ws_protocol_class = cast("Any", partial(StrictWebSocket, seat=self._seat))
             self.handle_websocket_upgrade()
         elif self._is_answering():
             # An upgrade we do not offer is ignored (RFC 9110 section 7.8); what follows it is not parsed.
@@ -195,22 +202,6 @@ class StrictProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-    def _disarm_writing(self) -> None:
-        if self._write_deadline is not None:
-            self._write_deadline.cancel()
-            self._write_deadline = None
-
-    def _arm_writing(self) -> None:
-        unread = self.transport.get_write_buffer_size()
-        self._write_deadline = self.loop.call_later(self.write_timeout_s, self._check_reader, unread)
-
-    def _check_reader(self, unread_before: int) -> None:
-        if self.transport.get_write_buffer_size() < unread_before:
-            self._arm_writing()
-            return
-        metrics.REFUSED.labels("slow-reader").inc()
-        self.transport.abort()
 
     def _head_is_late(self) -> None:
         self._refuse(RefusedHeadError(408, "slow-head"))
@@ -241,8 +232,7 @@ def _rendered(refusal: RefusedHeadError) -> bytes:
         "status": refusal.status, "detail": f"this request cannot be taken ({refusal.reason})",
         "request_id": request_id,
     })
-    fields = (
-        f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\n"
-        f"x-content-type-options: nosniff\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"
-    )
-    return STATUS_LINE[refusal.status] + fields.encode("ascii") + body
+    retry = (f"retry-after: {RETRY_AFTER_S}",) if refusal.status in _CROWDED else ()
+    fields = (f"content-type: {MEDIA_TYPE}", f"content-length: {len(body)}", "cache-control: no-store",
+              "x-content-type-options: nosniff", f"x-request-id: {request_id}", "connection: close", *retry)
+    return STATUS_LINE[refusal.status] + "\r\n".join((*fields, "\r\n")).encode("ascii") + body
