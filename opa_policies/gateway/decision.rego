@@ -20,7 +20,7 @@ decision := {
 	"ttl_s": ttl_s,
 } if {
 	allow
-} else := {"allow": false, "reasons": sort(refusals), "obligations": {}, "ttl_s": 0} if {
+} else := {"allow": false, "reasons": sort(refusals), "obligations": demanded_of_a_no, "ttl_s": 0} if {
 	count(refusals) > 0
 }
 
@@ -28,12 +28,13 @@ default allow := false
 
 allow if count(grounds) > 0
 
-# Why the answer is yes: a right of the caller's that neither the risk nor the data forbids to use; or what a stranger
-# may do, which everyone may do: to sign in again is the remedy that a high risk leaves open.
+# Why the answer is yes: a right of the caller's that neither risk, data nor an old login forbids to use; or what a
+# stranger may do, which everyone may do: to sign in again is the remedy that a high risk leaves open.
 grounds := rights if {
 	count(rights) > 0
 	risk < data.access.risk.denied
 	data_within_clearance
+	not login_missing
 } else := [sprintf("%s is open to everyone", [input.action])] if {
 	open_to_everyone
 }

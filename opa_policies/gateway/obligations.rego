@@ -1,0 +1,93 @@
+# What a decision demands besides yes or no. `mask` is in clearance.rego, `notify` in risk.rego; here are the others.
+package gateway
+
+# A login that is too old, or too weak, for this action (RFC 9470). Applications have none: their keys are their own.
+login_missing if {
+	input.subject.kind == "person"
+	wanted := data.access.step_up[input.action]
+	not login_meets(wanted)
+}
+
+# An unknown age or class meets nothing; `null < 900` holds in Rego, where null sorts before every number.
+login_meets(wanted) if {
+	is_fresh(object.get(wanted, "max_age", null))
+	is_sure(object.get(wanted, "acr", null))
+}
+
+is_fresh(max_age) if {
+	max_age == null
+} else if {
+	is_number(max_age)
+	is_number(input.subject.auth_age_s)
+	input.subject.auth_age_s <= max_age
+}
+
+is_sure(acr) if {
+	acr == null
+} else if {
+	data.access.acr_ranks[input.subject.acr] >= data.access.acr_ranks[acr]
+}
+
+# Asked for only where nothing else stands in the way: to log in again in vain helps nobody.
+default demanded_of_a_no := {}
+
+demanded_of_a_no := {"step_up": data.access.step_up[input.action]} if {
+	login_missing
+	count(rights) > 0
+	risk < data.access.risk.denied
+	data_within_clearance
+}
+
+refusals contains sprintf("%s needs a login %s: log in again", [input.action, concat(" and ", words)]) if {
+	count(demanded_of_a_no) > 0
+	words := array.concat(
+		[sprintf("no older than %d minutes", [floor(seconds / 60)]) |
+			seconds := data.access.step_up[input.action].max_age
+			is_number(seconds)
+		],
+		[sprintf("of the class %s", [acr]) | acr := data.access.step_up[input.action].acr],
+	)
+}
+
+# Which devices: whoever is bound to a region sees its devices only, and whoever has no role but such as must be bound,
+# and is not, sees none. A region without devices of a kind has none to show.
+obligations["row_filter"] := {"column": column, "starts_with": devices} if {
+	some column in ["meter_id", "sensor_id"]
+	input.resource.columns[column]
+	is_regional
+	region := object.get(data.regions.of, input.subject.id, "")
+	devices := object.get(data.regions.devices, [region, column], [])
+}
+
+is_regional if {
+	data.regions.of[input.subject.id]
+} else if {
+	count(roles) > 0
+	every role in roles { data.regions.bound_roles[role] }
+}
+
+# No single household: for whom every permitting role has a floor, the highest of them.
+obligations["aggregate_floor"] := {"n": max([floor.n | some floor in floors]), "grain": floors[0].grain} if {
+	floors := [floor |
+		some role in roles
+		role in data.access.by_role[input.action]
+		floor := object.get(data.access.floors, [role, input.resource.dataset], {"n": 0})
+	]
+	count(floors) > 0
+	every floor in floors { floor.n > 0 }
+}
+
+# Whose answer it is goes with what leaves the house: exports, and RESTRICTED data in the clear.
+obligations["watermark"] := {} if data.access.watermarked[input.action]
+
+obligations["watermark"] := {} if {
+	clearance == data.access.levels.RESTRICTED
+	restricted_inside
+}
+
+restricted_inside if {
+	input.resource.classification == "RESTRICTED"
+} else if {
+	some label in input.resource.columns
+	label == "RESTRICTED"
+}
