@@ -24,6 +24,7 @@ RETRY_AFTER_S = 1
 STATUS_OF_KIND: Mapping[str, int] = {
     "method-not-allowed": 405,
     "unsupported-encoding": 415,
+    "unsupported-media-type": 415,
 }
 """Kinds whose status is narrower than their family's."""
 

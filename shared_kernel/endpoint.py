@@ -19,6 +19,8 @@ class Endpoint:
     `own_credentials` marks the endpoints of a protocol that authenticates its callers itself (OAuth clients, tokens
     of registration): the handler proves `RequestContext.credentials` and seals what it does; policy decides as about
     a stranger, and its *yes* may be a second old and is not sealed once more.
+    `echoes_request_id` marks routes of a protocol whose callers name their requests (`X-Request-ID`) and want the name
+    back in the answer.
     """
 
     method: str
@@ -29,3 +31,4 @@ class Endpoint:
     max_body: int = 65_536
     probe: bool = False
     own_credentials: bool = False
+    echoes_request_id: bool = False

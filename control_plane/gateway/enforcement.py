@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from control_plane.continuous.verification import Verification
 from control_plane.gateway import metrics
 from control_plane.gateway.body import BodyTooLargeError, CappedBody
+from control_plane.gateway.caller_request_id import repeat_request_id
 from control_plane.gateway.canonical_path import canonical_path, refuse_unusable_query
 from control_plane.gateway.certificates import client_certificate
 from control_plane.gateway.farewell import EVENT_STREAM, Farewell, abort, close_websocket, end_events
@@ -113,6 +114,8 @@ class Gateway:
         if is_from_proxy and headers.single.get(b"x-forwarded-proto") == b"https":
             scope["scheme"], visit.reply.is_https = _ENCRYPTED[scope["scheme"]], True
         match = self._routes.find("WEBSOCKET" if scope["type"] == "websocket" else scope["method"], path)
+        if match.endpoint is not None and match.endpoint.echoes_request_id:
+            repeat_request_id(scope["headers"], headers, visit.reply)
         scope.update(path=path, root_path="", headers=headers.kept, path_params=match.parameters,
                      client=(visit.source_ip, 0))
         return headers, match

@@ -15,7 +15,9 @@ _UNLESS_SET: Headers = [
     (b"cache-control", b"no-store"),
 ]
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
-_OURS = frozenset({b"x-request-id", b"server", _HTTPS_ONLY[0], *(name for name, _ in _ALWAYS)})
+_OURS = frozenset({
+    b"x-request-id", b"gridwarden-request-id", b"server", _HTTPS_ONLY[0], *(name for name, _ in _ALWAYS),
+})
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
@@ -30,6 +32,11 @@ class Reply:
         self._offered: Headers = _UNLESS_SET
         self.is_https = is_https
         self.status = 0
+
+    def repeat(self, request_id: bytes) -> None:
+        """Let the answer carry the caller's name for its request, and our own under another name."""
+        self._own = [(b"gridwarden-request-id" if name == b"x-request-id" else name, value)
+                     for name, value in self._own] + [(b"x-request-id", request_id)]
 
     def offer(self, name: bytes, value: str) -> None:
         """Let the answer carry a field, unless whoever answers sets it."""
