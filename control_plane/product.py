@@ -1,6 +1,7 @@
 """The product as it runs: its services, its gateway, its background work, its first start and its end."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -12,6 +13,7 @@ from control_plane import first_start, health
 from control_plane.config import Settings
 from control_plane.continuous.changes import Changes
 from control_plane.continuous.verification import Verification
+from control_plane.decision_point import city_of, page_token_key
 from control_plane.gateway import decisions, live_decisions
 from control_plane.gateway.enforcement import Gateway
 from control_plane.home import Home
@@ -23,9 +25,11 @@ from control_plane.supervision import Supervisor
 from control_plane.vault_session import VaultSession
 from governance.http import endpoints as governance_endpoints
 from grid_services.http import endpoints as grid_endpoints
+from identity.adapters.key_files import KeyFiles
 from identity.http.endpoints import endpoints as identity_endpoints
 from identity.service import IdentityProvider
 from policy_engine.http import endpoints as policy_endpoints
+from policy_engine.http.authzen import endpoints as authzen_endpoints
 from shared_kernel.clock import Clock
 from shared_kernel.endpoint import Endpoint
 from siem_rules.http import endpoints as siem_endpoints
@@ -60,6 +64,14 @@ class Product:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every route of the city, each naming its action."""
+        own = self._own_endpoints()
+        city = city_of(
+            own, policy=self.policy, identity=self.identity, governed=self.governed, ledger=self.ledger,
+            clock=self.clock, token_key=page_token_key(KeyFiles(self.home.keys / "identity")),
+            origin=self.settings.gateway_origin())
+        return (*own, *authzen_endpoints(city))
+
+    def _own_endpoints(self) -> tuple[Endpoint, ...]:
         checks = {"ledger": self._ledger_check, "database": self.grid.bus.check, "background": self.supervisor.check,
                   "changes": self.changes.check}
         return (
@@ -78,11 +90,15 @@ class Product:
     def gateways(self, *origins: str) -> list[Gateway]:
         """Return the enforcement point in front of all of them, once for each origin they are called by."""
         endpoints = self.endpoints()
-        return [Gateway(
+        return [self.gateway_before(endpoints, origin) for origin in origins]
+
+    def gateway_before(self, endpoints: Sequence[Endpoint], origin: str) -> Gateway:
+        """Return an enforcement point in front of some routes."""
+        return Gateway(
             endpoints, identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
             ledger=self.ledger, labels=self.governed.catalog, clock=self.clock,
             origin=origin, verification=self.verification, trusted_proxies=self.settings.trusted_proxies,
-        ) for origin in origins]
+        )
 
     async def first_start(self, screen: Screen, *, demo: bool) -> None:
         """Bring what a first start brings; later starts find it there."""

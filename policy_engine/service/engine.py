@@ -5,6 +5,7 @@ import asyncio
 import structlog
 from prometheus_client import Counter, Histogram
 
+from policy_engine.domain.bundle import Bundle
 from policy_engine.domain.decision import Decision, denied, from_answer
 from policy_engine.domain.question import MalformedQuestionError, Question, digest_of, to_document
 from policy_engine.service.known_decisions import KnownDecisions
@@ -36,6 +37,11 @@ class PolicyEngine:
     def revision(self) -> str:
         """The revision that decides, or "none"."""
         return self._loading.revision
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The bundle that decides."""
+        return self._loading.bundle
 
     def standing(self) -> Standing:
         """Return which policy decides."""

@@ -55,6 +55,11 @@ class Loading:
         """The revision that decides, or "none"."""
         return self._bundle.revision if self._bundle else NO_REVISION
 
+    @property
+    def bundle(self) -> Bundle | None:
+        """The bundle that decides."""
+        return self._bundle
+
     def standing(self) -> Standing:
         """Return which policy decides."""
         return Standing(self.revision, self._evaluator.name, self._loaded_at_us, self._refused)

@@ -243,6 +243,15 @@ class Accounts:
             raise UnknownUserError
         return user
 
+    async def known(self, who: str) -> User | None:
+        """Return a person by id or, if there is none of that id, by name; None when there is nobody."""
+        try:
+            reference = _reference(who)
+        except UnknownUserError:
+            return None
+        async with self._foundation.database.read() as tables:
+            return await tables.users.get(reference) or await tables.users.named(reference)
+
     async def view(self, user: User) -> PersonView:
         """Return a person's live sessions and factors."""
         async with self._foundation.database.read() as tables:
