@@ -2,13 +2,13 @@
 package gateway
 
 # A login that is too old, or too weak, for this action (RFC 9470). Applications have none: their keys are their own.
+# An unknown age or class meets nothing; `null < 900` holds in Rego, where null sorts before every number.
 login_missing if {
-	input.subject.kind == "person"
 	wanted := data.access.step_up[input.action]
+	input.subject.kind == "person"
 	not login_meets(wanted)
 }
 
-# An unknown age or class meets nothing; `null < 900` holds in Rego, where null sorts before every number.
 login_meets(wanted) if {
 	is_fresh(object.get(wanted, "max_age", null))
 	is_sure(object.get(wanted, "acr", null))
@@ -51,43 +51,44 @@ refusals contains sprintf("%s needs a login %s: log in again", [input.action, co
 
 # Which devices: whoever is bound to a region sees its devices only, and whoever has no role but such as must be bound,
 # and is not, sees none. A region without devices of a kind has none to show.
-obligations["row_filter"] := {"column": column, "starts_with": devices} if {
-	some column in ["meter_id", "sensor_id"]
-	input.resource.columns[column]
+obligations["row_filter"] := {"column": "meter_id", "starts_with": devices("meter_id")} if {
+	input.resource.columns.meter_id
 	is_regional
-	region := object.get(data.regions.of, input.subject.id, "")
-	devices := object.get(data.regions.devices, [region, column], [])
 }
+
+obligations["row_filter"] := {"column": "sensor_id", "starts_with": devices("sensor_id")} if {
+	input.resource.columns.sensor_id
+	is_regional
+}
+
+devices(column) := object.get(data.regions.devices, [object.get(data.regions.of, input.subject.id, ""), column], [])
 
 is_regional if {
 	data.regions.of[input.subject.id]
 } else if {
+	count(data.regions.bound_roles) > 0
 	count(roles) > 0
 	every role in roles { data.regions.bound_roles[role] }
 }
 
 # No single household: for whom every permitting role has a floor, the highest of them.
 obligations["aggregate_floor"] := {"n": max([floor.n | some floor in floors]), "grain": floors[0].grain} if {
-	floors := [floor |
+	floor_of := data.access.floors[input.resource.dataset]
+	floors := [object.get(floor_of, role, {"n": 0}) |
 		some role in roles
 		role in data.access.by_role[input.action]
-		floor := object.get(data.access.floors, [role, input.resource.dataset], {"n": 0})
 	]
 	count(floors) > 0
 	every floor in floors { floor.n > 0 }
 }
 
 # Whose answer it is goes with what leaves the house: exports, and RESTRICTED data in the clear.
-obligations["watermark"] := {} if data.access.watermarked[input.action]
-
 obligations["watermark"] := {} if {
+	data.access.watermarked[input.action]
+} else := {} if {
+	"RESTRICTED" in input.resource.columns
 	clearance == data.access.levels.RESTRICTED
-	restricted_inside
-}
-
-restricted_inside if {
+} else := {} if {
 	input.resource.classification == "RESTRICTED"
-} else if {
-	some label in input.resource.columns
-	label == "RESTRICTED"
+	clearance == data.access.levels.RESTRICTED
 }
