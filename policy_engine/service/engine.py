@@ -10,11 +10,15 @@ from policy_engine.domain.decision import Decision, denied, from_answer
 from policy_engine.domain.question import MalformedQuestionError, Question, digest_of, to_document
 from policy_engine.service.known_decisions import KnownDecisions
 from policy_engine.service.loading import Loading, Standing
+from policy_engine.service.membership import Membership
 from policy_engine.service.ports import BundleSource, Evaluator
 from shared_kernel.clock import Clock
+from shared_kernel.errors import UnavailableError
 from shared_kernel.events import Recorder
 
 DEADLINE_S = 0.25
+ATTEMPTS = 2
+"""A bundle that takes over in the midst of a question is asked itself; takeovers are seconds apart."""
 
 _log = structlog.get_logger()
 _decisions = Counter("gridwarden_policy_decisions", "Decisions by outcome", ["outcome"])
@@ -27,11 +31,14 @@ _seconds = Histogram(
 class PolicyEngine:
     """Decides by the bundle of `source`, evaluated by `evaluator`."""
 
-    def __init__(self, evaluator: Evaluator, source: BundleSource, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, evaluator: Evaluator, source: BundleSource, recorder: Recorder, clock: Clock, *,
+        membership: Membership | None = None,
+    ) -> None:
         self._evaluator = evaluator
         self._clock = clock
         self._known = KnownDecisions()
-        self._loading = Loading(evaluator, source, recorder, clock, changed=self._known.forget)
+        self._loading = Loading(evaluator, source, recorder, clock, changed=self._known.forget, membership=membership)
 
     @property
     def revision(self) -> str:
@@ -47,6 +54,11 @@ class PolicyEngine:
         """Return which policy decides."""
         return self._loading.standing()
 
+    async def check(self) -> None:
+        """Raise UnavailableError while nobody may decide here because another policy may decide elsewhere."""
+        if stale := self.standing().stale:
+            raise UnavailableError(stale)
+
     async def decide(self, question: Question) -> Decision:
         """Answer a question; every doubt is a *no* with a reason."""
         with _seconds.time():
@@ -55,7 +67,16 @@ class PolicyEngine:
         return decision
 
     async def _decided(self, question: Question) -> Decision:
-        revision = self.revision
+        for _ in range(ATTEMPTS):
+            if not self._loading.is_certain(self.revision) and (doubt := await self._loading.doubt()):
+                return denied(doubt, self.revision)
+            revision = self.revision
+            decision = await self._asked(question, revision)
+            if self._loading.is_certain(revision):
+                return decision
+        return denied("stale_policy: another bundle took over while this one answered: denied", self.revision)
+
+    async def _asked(self, question: Question, revision: str) -> Decision:
         try:
             document = to_document(question)
             if not self._evaluator.is_remote and (known := self._known.find(document, self._clock.now_us())):
