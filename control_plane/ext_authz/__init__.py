@@ -1,0 +1,1 @@
+"""Envoy's external authorization: Envoy, Istio and NGINX ask whether a request they hold may pass."""

@@ -1,0 +1,1 @@
+"""Messages of `envoy.service.auth.v3`, generated from external_auth.proto."""
