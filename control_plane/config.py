@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
     opa_url: HttpUrl | None = Field(default=None, validation_alias=_named("opa_url", "OPA_URL"))
     policy_bundle: Path | None = None
+    rate_limits: Path | None = None
+    redis_url: SecretStr | None = Field(default=None, validation_alias=_named("redis_url", "REDIS_URL"))
     mongodb_host: str | None = Field(default=None, validation_alias=_named("mongodb_host", "MONGODB_HOST"))
     mongodb_port: Port = Field(default=27_017, validation_alias=_named("mongodb_port", "MONGODB_PORT"))
     mongodb_db: str = Field(default="gridwarden", validation_alias=_named("mongodb_db", "MONGODB_DB"))

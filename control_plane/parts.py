@@ -15,6 +15,8 @@ from grid_services.service.forecasting import Forecasting
 from grid_services.service.load_analytics import LoadAnalytics
 from grid_services.service.load_archive import LoadArchive
 from policy_engine.service import PolicyEngine, RiskScorer
+from policy_engine.service.limits import Limiter
+from policy_engine.service.limits.exchange import Exchange
 from siem_rules.service import AlertQueue, Detector
 from soar_playbooks.service import Responder
 
@@ -38,6 +40,14 @@ class Policy:
 
     engine: PolicyEngine
     risk: RiskScorer
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Who counts requests, and who keeps the count of this process in step with those of others."""
+
+    limiter: Limiter
+    exchange: Exchange
 
 
 @dataclass(frozen=True, slots=True)

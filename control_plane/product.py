@@ -17,7 +17,7 @@ from control_plane.decision_point import city_of, page_token_key
 from control_plane.gateway import decisions, live_decisions
 from control_plane.gateway.enforcement import Gateway
 from control_plane.home import Home
-from control_plane.parts import Audited, Governed, Grid, Guarding, Policy
+from control_plane.parts import Audited, Counting, Governed, Grid, Guarding, Policy
 from control_plane.relay import relay
 from control_plane.screen import Screen
 from control_plane.subscriptions import subscriptions
@@ -54,6 +54,7 @@ class Product:
     clock: Clock
     changes: Changes
     verification: Verification
+    counting: Counting
     vault: VaultSession | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
 
@@ -97,7 +98,8 @@ class Product:
         return Gateway(
             endpoints, identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
             ledger=self.ledger, labels=self.governed.catalog, clock=self.clock,
-            origin=origin, verification=self.verification, trusted_proxies=self.settings.trusted_proxies,
+            origin=origin, verification=self.verification, limits=self.counting.limiter,
+            trusted_proxies=self.settings.trusted_proxies,
         )
 
     async def first_start(self, screen: Screen, *, demo: bool) -> None:
@@ -113,6 +115,7 @@ class Product:
         start("changes", self.changes.run)
         start("streams", self.verification.streams.run)
         start("policy bundle", self.policy.engine.run)
+        start("rate limits", self.counting.exchange.run)
         start("risk history", self.policy.risk.run)
         start("detection", self.guarding.detector.run)
         start("playbooks", self.guarding.responder.run)

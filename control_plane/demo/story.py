@@ -128,7 +128,7 @@ async def the_playbook_answers(story: Story) -> str:
 
 
 async def a_stolen_token_is_refused(story: Story) -> str:
-    """The operator's token, stolen, asks for RESTRICTED data with a purpose; the operator's own request passes."""
+    """The operator's token, stolen, asks for RESTRICTED data with a purpose; the operator must sign in again."""
     operator = story.people["operator"]
     own = await operator.ask("GET", "/api/v1/customers", purpose="outage-investigation")
     expect(own.status_code, 200, "RESTRICTED data for the operator")
@@ -137,6 +137,10 @@ async def a_stolen_token_is_refused(story: Story) -> str:
         answer = await thief.ask("GET", "/api/v1/customers", purpose="outage-investigation")
     expect(answer.status_code, 403, "RESTRICTED data for a stolen token")
     story.refused_request = answer.headers["x-request-id"]
+    again = await operator.ask("GET", "/api/v1/meters")
+    expect(again.status_code, 403, "the same sign-in, now suspect in its owner's hands too")
+    operator = story.people["operator"] = await story.sign_in("orhan.operator")
+    story.narrator.say("the sign-in is suspect until its owner signs in again, which the owner does")
     explained = await operator.ask("GET", f"/api/v1/decisions/{story.refused_request}")
     expect(explained.status_code, 200, "the explanation")
     reasons = [*explained.json()["reasons"], *explained.json()["risk_reasons"]]

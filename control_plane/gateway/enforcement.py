@@ -2,7 +2,7 @@
 
 1. One spelling of the path, sane headers, one true source; else 400 or 415 (`_arrived`).
 2. Who asks; a bad credential is 401 (`_admitted`, as the next two).
-3. How risky, and does policy allow it; else 403, for strangers 401. Doubt is 503, never a yes.
+3. How often, how risky, and does policy allow it; else 429, 403, for strangers 401. Doubt is 503, never a yes.
 4. The decision is sealed; else 503, and nothing happens. (A *yes* to a protocol that authenticates its own callers is
    not: the house seals what it does.)
 5. The handler, its body capped (`_handled`); its errors are RFC 9457 problems.
@@ -10,6 +10,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -27,7 +28,7 @@ from control_plane.gateway.certificates import client_certificate
 from control_plane.gateway.farewell import EVENT_STREAM, Farewell, abort, close_websocket, end_events
 from control_plane.gateway.judge import Asked, Judge
 from control_plane.gateway.peers import NOWHERE, Network, Proxies, address_of
-from control_plane.gateway.ports import Authenticator, DecisionPoint, Labels, RiskAssessor
+from control_plane.gateway.ports import Authenticator, DecisionPoint, Labels, Limits, RiskAssessor
 from control_plane.gateway.refusing import refuse
 from control_plane.gateway.reply import Reply
 from control_plane.gateway.request_headers import RequestHeaders, read_headers
@@ -55,13 +56,13 @@ class Gateway:
 
     def __init__(  # noqa: PLR0913 - one keyword a collaborator
         self, endpoints: Sequence[Endpoint], *, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor,
-        ledger: Recorder, labels: Labels, clock: Clock, origin: str, verification: Verification,
+        ledger: Recorder, labels: Labels, clock: Clock, origin: str, verification: Verification, limits: Limits,
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._routes = RouteTable(endpoints)
         self._identity, self._judge = identity, Judge(
             identity, policy, risk, labels, verification.suspicion)
-        self._streams = verification.streams
+        self._streams, self._limits = verification.streams, limits
         self._ledger, self._clock = ledger, clock
         self._origin = origin
         self._proxies = Proxies(trusted_proxies)
@@ -129,6 +130,10 @@ class Gateway:
         is_protocol = endpoint is not None and endpoint.own_credentials
         if endpoint is not None:
             visit.action = endpoint.action
+        stranger = partial(RequestContext, request_id=visit.request_id, source_ip=visit.source_ip,
+                           user_agent=headers.user_agent())
+        visit.reply.offer_all(await self._limits.arrived(visit.source_ip, visit.action, stranger))
+        if endpoint is not None:
             standing = self._judge.standing(endpoint.action, visit.source_ip, at_us) if is_protocol else None
             if standing is not None:
                 return _let_in(credentials, headers, visit, standing)
@@ -148,6 +153,7 @@ class Gateway:
         }
         if is_protocol and verdict.allow:
             return _let_in(credentials, headers, visit, verdict)
+        visit.reply.offer_all(await self._limits.known(principal, visit.action, partial(RequestContext, **about)))
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
         refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,

@@ -1,10 +1,11 @@
 """What the enforcement point asks of the houses: the few methods it calls, and the shapes it hands over."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared_kernel.classification import Classification
+from shared_kernel.context import RequestContext
 from shared_kernel.credentials import Credentials
 from shared_kernel.principal import Principal
 
@@ -79,6 +80,20 @@ class Suspects(Protocol):
 
     def of(self, grant_id: str | None, now_us: int) -> int:
         """Return the score a grant is held at, 0 when it is not suspect."""
+
+
+class Limits(Protocol):
+    """Knows who may ask how often (policy_engine); refuses by a TooManyRequestsError."""
+
+    async def arrived(
+        self, source_ip: str, action: str, context: Callable[[], RequestContext], /,
+    ) -> Sequence[tuple[bytes, str]]:
+        """Charge a request to its address; return header fields that say what is left."""
+
+    async def known(
+        self, principal: Principal, action: str, context: Callable[[], RequestContext], /,
+    ) -> Sequence[tuple[bytes, str]]:
+        """Charge a request to its subject and client; return header fields that say what is left."""
 
 
 class Labels(Protocol):

@@ -42,6 +42,13 @@ class Reply:
         """Let the answer carry a field, unless whoever answers sets it."""
         self._offered = [*self._offered, (name, value.encode("ascii"))]
 
+    def offer_all(self, fields: Sequence[tuple[bytes, str]]) -> None:
+        """Let the answer carry these fields, unless whoever answers sets them; a name offered again replaces."""
+        if fields:
+            names = {name for name, _ in fields}
+            self._offered = [*(field for field in self._offered if field[0] not in names),
+                             *((name, value.encode("ascii")) for name, value in fields)]
+
     async def __call__(self, message: Message) -> None:
         """Send one message, its headers completed when it begins the answer."""
         kind = message["type"]

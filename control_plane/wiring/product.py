@@ -20,6 +20,7 @@ from control_plane.product import Product
 from control_plane.signing_keys import key_source, vault_of
 from control_plane.wiring.identity import identity_of
 from control_plane.wiring.ledger import make_ledger
+from control_plane.wiring.limits import limits_of
 from control_plane.wiring.pools import Pools, opened
 from control_plane.wiring.settling import settled
 from governance.service import Catalog, Governor, Lineage
@@ -33,6 +34,7 @@ from grid_services.service.load_analytics import LoadAnalytics
 from grid_services.service.load_archive import LoadArchive
 from grid_services.store.bus_store import BusStore
 from grid_services.store.forecast_store import ForecastStore
+from grid_services.store.household_sums import HouseholdSums
 from grid_services.store.ingest_store import IngestStore
 from grid_services.store.load_store import LoadStore
 from grid_services.store.telemetry_store import TelemetryStore
@@ -65,7 +67,7 @@ def make_grid(pools: Pools, ledger: Ledger, governed: Governed, clock: Clock) ->
     return Grid(
         bus=bus, ingestion=Ingestion(IngestStore(pools.app), ledger, clock),
         processing=Processing(WindowStore(pools.app), bus, governed.lineage),
-        analytics=Analytics(TelemetryStore(pools.app)),
+        analytics=Analytics(TelemetryStore(pools.app), HouseholdSums(pools.app)),
         archive=LoadArchive(ParquetArchive(), loads, governed.lineage), load=LoadAnalytics(loads),
         forecasting=Forecasting(loads, ForecastStore(pools.app), TrainingProcess(), governed.lineage),
     )
@@ -134,11 +136,13 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
         grid = make_grid(pools, ledger, governed, clock)
         guarding = watch(pools, home, ledger=ledger, identity=identity, grid=grid, clock=clock)
         await guarding.detector.start()
+        counting = await stack.enter_async_context(limits_of(settings, pools, ledger, clock))
         verification, changes = vigilance(pools, policy, clock), Changes(url)
         Reactions(identity, verification, clock).listen(changes)
         product = Product(
             settings=settings, home=home, audited=audited, policy=policy, identity=identity, governed=governed,
-            grid=grid, guarding=guarding, clock=clock, changes=changes, verification=verification, vault=vault,
+            grid=grid, guarding=guarding, clock=clock, changes=changes, verification=verification,
+            counting=counting, vault=vault,
         )
         stack.push_async_callback(product.stop)
         yield product

@@ -124,6 +124,16 @@ class FixedRisk:
         self.observed.append(features)
 
 
+class Unlimited:
+    """Limits nobody meets."""
+
+    async def arrived(self, *_: Any) -> tuple[()]:
+        return ()
+
+    async def known(self, *_: Any) -> tuple[()]:
+        return ()
+
+
 class KeptEvents:
     """A ledger in a list."""
 
@@ -186,6 +196,7 @@ class City:
     ledger: Any = field(default_factory=KeptEvents)
     labels: Any = field(default_factory=Catalog)
     proxies: Sequence[Network] = ()
+    limits: Any = field(default_factory=Unlimited)
     verification: Verification = field(default_factory=lambda: watchful(FrozenClock(START_US)))
     more: Sequence[Endpoint] = ()
     contexts: list[RequestContext] = field(default_factory=list)
@@ -197,7 +208,7 @@ class City:
             (*self.endpoints(), *decision_endpoints(self.ledger), *self.more), identity=self.identity,
             policy=self.policy, risk=self.risk, ledger=self.ledger, labels=self.labels,
             clock=clock or FrozenClock(START_US), origin="https://grid.test", trusted_proxies=self.proxies,
-            verification=self.verification,
+            verification=self.verification, limits=self.limits,
         )
 
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -1,0 +1,1 @@
+"""How often who may ask: values and arithmetic, no I/O."""
