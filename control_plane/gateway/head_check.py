@@ -14,6 +14,8 @@ VERSIONS = frozenset({"1.0", "1.1"})
 _TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+_LOOKALIKES = frozenset({b"content_length", b"transfer_encoding"})
+"""What servers of the CGI kind fold into the fields that frame a message."""
 
 
 class RefusedHeadError(Exception):
@@ -33,6 +35,11 @@ class Head:
     target: bytes
     field_bytes: int
     single: dict[bytes, bytes]
+
+    @property
+    def request_line(self) -> bytes:
+        """The one spelling of the request line (RFC 9112 section 3): single spaces, and HTTP."""
+        return b"%b %b HTTP/%b\r\n" % (self.method, self.target, self.version.encode("ascii"))
 
     @property
     def has_body(self) -> bool:
@@ -74,6 +81,8 @@ def checked_head(
             if name in single:
                 raise RefusedHeadError(400, f"two-fields-{name.decode()}")
             single[name] = value
+        elif name in _LOOKALIKES:
+            raise RefusedHeadError(400, "framing-lookalike")
     head = Head(version, method, target, field_bytes, single)
     for status, reason, breaks in _RULES:
         if breaks(head):

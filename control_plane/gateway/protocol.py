@@ -56,6 +56,8 @@ class StrictProtocol(HttpToolsProtocol):
         self._in_body = False
         self._pending_bytes = 0
         self._kept_bytes = 0
+        self._has_begun = False
+        self._head_bytes, self._is_first = b"", True
         self._deadline: asyncio.TimerHandle | None = None
         self._refusal: RefusedHeadError | None = None
         self._extensions: dict[str, Any] = {}
@@ -87,6 +89,10 @@ class StrictProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse; refuse a head that is malformed, ours to refuse, or too long to wait for its end."""
         self._unset_keepalive_if_required()
+        if self._has_begun:
+            self._head_bytes += data
+        else:
+            self._head_bytes, self._is_first = data, not self._in_body
         self._pending_bytes += len(data)
         try:
             self.parser.feed_data(data)
@@ -115,7 +121,7 @@ class StrictProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start a request."""
-        self._kept_bytes = 0
+        self._kept_bytes, self._has_begun = 0, True
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
 
@@ -136,8 +142,9 @@ class StrictProtocol(HttpToolsProtocol):
         except RefusedHeadError as refusal:
             self._refusal = refusal
             raise
+        self._check_line(head.request_line)
         self._check_room(head)
-        self._in_head, self._in_body, self._pending_bytes = False, True, 0
+        self._in_head, self._in_body, self._pending_bytes, self._has_begun = False, True, 0, False
         self._disarm()
         if self._seat is not None:
             self._seat.busy()
@@ -160,9 +167,18 @@ class StrictProtocol(HttpToolsProtocol):
         self._disarm()
         super().on_message_complete()
 
+    def _check_line(self, line: bytes) -> None:
+        """Look for the request line in the bytes: llhttp takes `GET  /` and `RTSP/1.0` too, and says so nowhere."""
+        found = self._head_bytes
+        is_there = found.lstrip(b"\r\n").startswith(line) if self._is_first else line in found
+        self._is_first = False
+        if not is_there:
+            self._raise(400, "request-line")
+
     def _check_room(self, head: Head) -> None:
-        """An upgrade has no body and no request before it in flight; nobody needs a long queue of requests."""
-        if self.parser.should_upgrade() and self._should_upgrade() and (head.has_body or self._is_answering()):
+        """An upgrade is HTTP/1.1's, without a body or a request before it in flight; nobody needs a long queue."""
+        if self.parser.should_upgrade() and self._should_upgrade() and (
+                head.has_body or head.version != "1.1" or self._is_answering()):
             self._raise(400, "upgrade")
         if len(self.pipeline) >= MAX_PIPELINED:
             self._raise(429, "pipeline")
@@ -188,7 +204,7 @@ class StrictProtocol(HttpToolsProtocol):
 
     def _watch(self) -> None:
         """Arm the deadline of a half-received request, disarm it when whole."""
-        if self._in_body or self._pending_bytes:
+        if self._in_body or self._has_begun or self._pending_bytes:
             if self._deadline is None:
                 late = self._body_is_late if self._in_body else self._head_is_late
                 self._arm(self.body_timeout_s if self._in_body else self.head_timeout_s, late)

@@ -1,78 +1,16 @@
 """Attacks from a raw socket on the server we ship: what no well-behaved client would send."""
 
-import asyncio
 import contextlib
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvloop
-from starlette.requests import Request
-from starlette.responses import Response
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from control_plane.gateway.protocol import StrictProtocol
-from control_plane.server import Listener, listen, serve
-from shared_kernel.endpoint import Endpoint
-from tests.control_plane.gateway_city import City
-
-TOKEN = b"Authorization: Bearer admin\r\n"
-HOST = b"Host: gridwarden.test\r\n"
-
-
-class Impatient(StrictProtocol):
-    """The protocol with short deadlines."""
-
-    head_timeout_s = 0.4
-    body_timeout_s = 0.4
-    write_timeout_s = 0.4
-
-
-LARGE = 32 << 20
-
-
-async def _large(_request: Request) -> Response:
-    return Response(bytes(LARGE))
-
-
-class Running:
-    """A gateway behind a real socket, in a thread of its own."""
-
-    def __init__(self) -> None:
-        self.city = City(more=(Endpoint("GET", "/large", "public.read", _large),))
-        bound = listen("127.0.0.1", 0, option="--gateway-port")
-        self.port: int = bound.getsockname()[1]
-        self._listener = Listener(self.city.gateway(), bound, Impatient)
-        self._loop = uvloop.new_event_loop()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(serve([self._listener], self._stop))
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    def say(self, *parts: bytes, pause_s: float = 0.0) -> bytes:
-        """Send parts, then read until the server closes or falls silent for a second."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as sock:
-            answer = bytearray()
-            with contextlib.suppress(OSError):
-                for part in parts:
-                    sock.sendall(part)
-                    time.sleep(pause_s)
-            with contextlib.suppress(OSError):
-                while data := sock.recv(65_536):
-                    answer += data
-            return bytes(answer)
+from tests.control_plane.raw_gateway import HOST, LARGE, TOKEN, Running, get, statuses
 
 
 @pytest.fixture(scope="module")
@@ -86,17 +24,16 @@ def running() -> Iterator[Running]:
 @pytest.fixture
 def quiet(running: Running) -> Running:
     """Forget what earlier tests left in the ledger."""
-    running.city.ledger.events.clear()
-    running.city.contexts.clear()
-    return running
+    return running.forget()
 
 
-def get(target: bytes, more: bytes = b"", version: bytes = b"HTTP/1.1", method: bytes = b"GET") -> bytes:
-    return method + b" " + target + b" " + version + b"\r\n" + HOST + TOKEN + more + b"\r\n"
+CLOSE = b"Connection: close\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+KEY = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 
-def statuses(answer: bytes) -> list[int]:
-    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+def hosted(host: bytes, version: bytes = b"HTTP/1.1") -> bytes:
+    return b"GET /admin/users " + version + b"\r\n" + host + TOKEN + b"\r\n"
 
 
 REFUSED: dict[str, tuple[bytes, int]] = {
@@ -105,17 +42,17 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "fragment": (get(b"/admin/users#x"), 400),
     "asterisk": (get(b"*", method=b"OPTIONS"), 400),
     "no leading slash": (get(b"admin/users"), 400),
-    "encoded slash": (get(b"/admin%2fusers"), 400),
-    "control character": (get(b"/admin/users%0a"), 400),
-    "double slash": (get(b"//admin/users"), 400),
-    "dot segment": (get(b"/x/../admin/users"), 400),
-    "backslash": (get(b"/admin\\users"), 400),
+    "encoded slash": (get(b"/admin%2fusers", CLOSE), 400),
+    "control character": (get(b"/admin/users%0a", CLOSE), 400),
+    "double slash": (get(b"//admin/users", CLOSE), 400),
+    "dot segment": (get(b"/x/../admin/users", CLOSE), 400),
+    "backslash": (get(b"/admin\\users", CLOSE), 400),
     "raw non-ASCII": (get(b"/admin/\xc3\xa9"), 400),
     "two hosts": (get(b"/admin/users", HOST), 400),
     "no host": (b"GET /admin/users HTTP/1.1\r\n" + TOKEN + b"\r\n", 400),
     "empty host": (b"GET /admin/users HTTP/1.1\r\nHost:\r\n" + TOKEN + b"\r\n", 400),
     "unreadable host": (b"GET /admin/users HTTP/1.1\r\nHost: a b\r\n" + TOKEN + b"\r\n", 400),
-    "two authorizations": (get(b"/admin/users", TOKEN), 400),
+    "two authorizations": (get(b"/admin/users", TOKEN + CLOSE), 400),
     "length and chunked": (get(b"/public", b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", method=b"POST")
                            + b"0\r\n\r\n", 400),
     "chunked and length": (get(b"/public", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", method=b"POST")
@@ -143,6 +80,69 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "HTTP/2.0": (get(b"/admin/users", version=b"HTTP/2.0"), 505),
     "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "TLS on a plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+    "absolute-form, TLS": (get(b"https://gridwarden.test/admin/users"), 400),
+    "absolute-form in capitals": (get(b"HTTP://gridwarden.test/admin/users"), 400),
+    "authority-form": (get(b"gridwarden.test:443"), 400),
+    "asterisk with GET": (get(b"*"), 400),
+    "query without a path": (get(b"?a=b"), 400),
+    "fragment behind a query": (get(b"/admin/users?a#b"), 400),
+    "space in the target": (get(b"/admin/users /x"), 400),
+    "tab in the target": (get(b"/admin\tusers"), 400),
+    "NUL in the target": (get(b"/admin\x00/users"), 400),
+    "DEL in the target": (get(b"/admin\x7f/users"), 400),
+    "encoded DEL": (get(b"/admin/users%7f", CLOSE), 400),
+    "NUL in the query": (get(b"/admin/users?a=%00", CLOSE), 400),
+    "two spaces in the request line": (b"GET  /admin/users HTTP/1.1\r\n" + HOST + TOKEN + b"\r\n", 400),
+    "tab in the request line": (b"GET\t/admin/users HTTP/1.1\r\n" + HOST + TOKEN + b"\r\n", 400),
+    "space before the request line": (b" " + get(b"/admin/users"), 400),
+    "space after the version": (b"GET /admin/users HTTP/1.1 \r\n" + HOST + TOKEN + b"\r\n", 400),
+    "no method": (b" /admin/users HTTP/1.1\r\n" + HOST + TOKEN + b"\r\n", 400),
+    "host with a path": (hosted(b"Host: a/b\r\n"), 400),
+    "host with a user": (hosted(b"Host: a@b\r\n"), 400),
+    "host list": (hosted(b"Host: a, b\r\n"), 400),
+    "host with a word for a port": (hosted(b"Host: a:b\r\n"), 400),
+    "host with a long port": (hosted(b"Host: a:123456\r\n"), 400),
+    "encoded host": (hosted(b"Host: a%41\r\n"), 400),
+    "broken IPv6 host": (hosted(b"Host: [::1\r\n"), 400),
+    "host in 8 bits": (hosted(b"Host: \xe9\r\n"), 400),
+    "long host": (hosted(b"Host: " + b"a" * 254 + b"\r\n"), 400),
+    "host behind a space": (hosted(b" Host: a\r\n"), 400),
+    "two hosts in 1.0": (hosted(b"Host: a\r\nHost: a\r\n", b"HTTP/1.0"), 400),
+    "TRACK": (get(b"/admin/users", method=b"TRACK"), 400),
+    "DEBUG": (get(b"/admin/users", method=b"DEBUG"), 400),
+    "method with a mark": (get(b"/admin/users", method=b"GET\x00"), 400),
+    "longer method": (get(b"/admin/users", method=b"GETX"), 400),
+    "method in mixed case": (get(b"/admin/users", method=b"Get"), 400),
+    "M-SEARCH": (get(b"/admin/users", method=b"M-SEARCH"), 501),
+    "QUERY": (get(b"/admin/users", method=b"QUERY"), 501),
+    "PURGE": (get(b"/admin/users", method=b"PURGE"), 501),
+    "LINK": (get(b"/admin/users", method=b"LINK"), 501),
+    "HTTP/0.9 spelled out": (get(b"/admin/users", version=b"HTTP/0.9"), 505),
+    "HTTP/1.2": (get(b"/admin/users", version=b"HTTP/1.2"), 400),
+    "HTTP/1.10": (get(b"/admin/users", version=b"HTTP/1.10"), 400),
+    "HTTP/01.1": (get(b"/admin/users", version=b"HTTP/01.1"), 400),
+    "HTTP/1": (get(b"/admin/users", version=b"HTTP/1"), 400),
+    "HTTP/3.0": (get(b"/admin/users", version=b"HTTP/3.0"), 400),
+    "protocol in lower case": (get(b"/admin/users", version=b"http/1.1"), 400),
+    "RTSP": (get(b"/admin/users", version=b"RTSP/1.0"), 400),
+    "ICE": (get(b"/admin/users", version=b"ICE/1.0"), 400),
+    "HTTP/2 preface and settings": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 400),
+    "NUL in a name": (get(b"/admin/users", b"A\x00: b\r\n"), 400),
+    "space in a name": (get(b"/admin/users", b"A B: b\r\n"), 400),
+    "brackets in a name": (get(b"/admin/users", b"A[b]: c\r\n"), 400),
+    "at sign in a name": (get(b"/admin/users", b"A@b: c\r\n"), 400),
+    "8 bits in a name": (get(b"/admin/users", b"\xe9: b\r\n"), 400),
+    "DEL in a value": (get(b"/admin/users", b"A: \x7f\r\n"), 400),
+    "control character in a value": (get(b"/admin/users", b"A: \x01\r\n"), 400),
+    "escape sequence in a value": (get(b"/admin/users", b"A: \x1b[31m\r\n"), 400),
+    "bare LF everywhere": (b"GET /admin/users HTTP/1.1\nHost: a\n\n", 400),
+    "long name": (get(b"/admin/users", b"A" * 17_000 + b": b\r\n"), 431),
+    "deflated body": (get(b"/public", CLOSE + b"Content-Encoding: deflate, gzip\r\nContent-Length: 2\r\n",
+                          method=b"POST") + b"\x1f\x8b", 415),
+    "two encodings": (get(b"/public", CLOSE + b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+                          method=b"POST"), 400),
+    "upgrade in 1.0": (get(b"/stream", UPGRADE + KEY, b"HTTP/1.0"), 400),
+    "two upgrades": (get(b"/stream", UPGRADE + b"Upgrade: h2c\r\n" + KEY), 400),
     "long head": (get(b"/admin/users", b"A: " + b"a" * 17_000 + b"\r\n"), 431),
     "long head in many fields": (get(b"/admin/users", b"".join(b"A%d: %s\r\n" % (n, b"a" * 300) for n in range(60))),
                                  431),
@@ -150,7 +150,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "empty lines without an end": (b"\r\n" * 10_000, 431),
     "many fields": (get(b"/admin/users", b"".join(b"A%d: b\r\n" % n for n in range(100))), 431),
     "long target": (get(b"/" + b"a" * 17_000), 431),
-    "compressed body": (get(b"/public", b"Content-Encoding: gzip\r\nContent-Length: 2\r\n", method=b"POST")
+    "compressed body": (get(b"/public", CLOSE + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n", method=b"POST")
                         + b"\x1f\x8b", 415),
     "upgrade with a body": (get(b"/stream", b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n")
                             + b"ab", 400),
