@@ -60,6 +60,20 @@ class AnotherSequencerError(UnavailableError):
         super().__init__(f"another process already writes the ledger {stream}: stop it, or let it do the sealing")
 
 
+class NoLeaderError(UnavailableError):
+    """A record was handed over, and no process that leads has sealed it in time."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"no process leads the ledger {stream} now: retry later, another takes over within seconds")
+
+
+class RetiredKeyError(UnavailableError):
+    """The record's personal fields are sealed under a key that was erased meanwhile; another key is taken."""
+
+    def __init__(self) -> None:
+        super().__init__("the subject of this record was erased at this moment: retry, nothing was done")
+
+
 class LostLeadError(UnavailableError):
     """This process was paused, or cut off, longer than its lease: another may lead now."""
 

@@ -18,6 +18,10 @@ MAX_BATCH_BYTES = 8_000_000
 MAX_QUEUE_BYTES = 128_000_000
 
 
+Origin = tuple[int, int]
+"""The row of the inbox (sender, number) that goes with the commit."""
+
+
 @dataclass(slots=True)
 class Pending:
     """A record that waits for its commit."""
@@ -25,6 +29,7 @@ class Pending:
     payload: bytes
     columns: Columns
     receipt: asyncio.Future[Receipt]
+    origin: Origin | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +52,10 @@ class Batch:
             yield (stream, seq, at_us, previous, found, record.payload, *record.columns)
             previous = found
 
+    def origins(self) -> list[Origin]:
+        """Return the rows of the inbox that this batch seals."""
+        return [record.origin for record in self.records if record.origin is not None]
+
     def sealed(self) -> tuple[Head, list[tuple[Subtree, bytes]]]:
         """Return the new head and the subtrees completed, once all rows are drained."""
         return self.reached, self.frontier.extend(self.hashes)
@@ -68,13 +77,13 @@ class Queue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, payload: bytes, columns: Columns) -> asyncio.Future[Receipt]:
+    def add(self, payload: bytes, columns: Columns, origin: Origin | None = None) -> asyncio.Future[Receipt]:
         """Queue a record and return the promise of its receipt; LedgerFullError."""
         if len(self._waiting) >= self._limit or self._bytes > MAX_QUEUE_BYTES:
             metrics.REFUSED.inc()
             raise LedgerFullError(len(self._waiting))
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Pending(payload, columns, receipt))
+        self._waiting.append(Pending(payload, columns, receipt, origin))
         self._bytes += len(payload)
         return receipt
 

@@ -12,20 +12,26 @@ from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.domain.audit.finding import Report, Verdict
 from audit_ledger.domain.c2sp.checkpoint import Checkpoint, open_checkpoint
 from audit_ledger.domain.c2sp.tlog_proof import TlogProof
-from audit_ledger.domain.canonical import payload_of
-from audit_ledger.domain.columns import columns_of
-from audit_ledger.domain.errors import ForeignLedgerError, ForkedLedgerError
+from audit_ledger.domain.errors import (
+    AnotherSequencerError,
+    ForeignLedgerError,
+    ForkedLedgerError,
+    RetiredKeyError,
+)
 from audit_ledger.domain.head import Entry, Head
 from audit_ledger.domain.merkle import TILE_SIZE, Frontier, Span, Subtree, subtrees_of
+from audit_ledger.domain.privacy.sealing import commitments_in
 from audit_ledger.service import life_signs, metrics
 from audit_ledger.service.audit.verifier import Evidence, Verifier
 from audit_ledger.service.audit.walking import Progress
 from audit_ledger.service.heartbeat import Heartbeat
+from audit_ledger.service.membership import Membership
 from audit_ledger.service.ports import Signer
 from audit_ledger.service.privacy.sealing import FieldSealer
 from audit_ledger.service.prover import InclusionProof, Prover
 from audit_ledger.service.publisher import Publisher
 from audit_ledger.service.sequencer import Sequencer
+from audit_ledger.store.inbox import Inbox
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
 from shared_kernel.clock import Clock
@@ -34,6 +40,9 @@ from shared_kernel.errors import ConflictError, NotFoundError, UnavailableError
 from shared_kernel.events import Event, Receipt, SealedEvent, security_event
 
 log = structlog.get_logger()
+
+_RESEALINGS = 3
+"""How often a record may meet an erasure of its subject."""
 
 _EVENT_FINDINGS = 50
 """How many findings a `ledger_verified` entry names; the report has all."""
@@ -53,7 +62,7 @@ Duty = Callable[[], Awaitable[object]]
 
 
 class Ledger:
-    """Implements Recorder and EventReader; one instance leads a stream, readers are free.
+    """Implements Recorder and EventReader; one instance leads a stream, the others hand their records to it.
 
     The stream's name is the signer's: `gridwarden/<ledger id>`.
     """
@@ -62,7 +71,7 @@ class Ledger:
         self, writer: LedgerWriter, reader: LedgerReader, *, signer: Signer, folder: LedgerFolder, clock: Clock,
         publish_every_s: float = 60.0, publish_every_entries: int = 10_000, queue_limit: int = 20_000,
         patience_s: float = 5.0, heartbeat_every_s: float = 60.0, retry_every_s: float = 5.0,
-        sealer: FieldSealer | None = None, evidence: Evidence | None = None,
+        sealer: FieldSealer | None = None, evidence: Evidence | None = None, inbox: Inbox | None = None,
     ) -> None:
         self._sealer = sealer
         self._before_leading: list[Duty] = []
@@ -75,6 +84,7 @@ class Ledger:
             every_s=publish_every_s, every_entries=publish_every_entries, retry_every_s=retry_every_s,
         )
         self._heartbeat = Heartbeat(self._sequencer, self._publisher, clock, every_s=heartbeat_every_s)
+        self.membership = Membership(self._sequencer, inbox, sealer)
         self._arrival: asyncio.Task[None] | None = None
         self._prunes = evidence.prunes if evidence else None
         self._verifier = Verifier(reader, clock, evidence or Evidence(signer.verifier, folder))
@@ -98,10 +108,30 @@ class Ledger:
             await self._sequencer.stop()
             raise
 
+    async def join(self) -> None:
+        """Lead when nobody does; otherwise stand by, and have whoever leads seal our records. Needs an inbox.
+
+        Raises ForeignLedgerError, ForkedLedgerError, LedgerDownError; then nothing was written.
+        """
+        await self.membership.start()
+        try:
+            await self._refuse_foreign_ledger()
+            try:
+                await self._sequencer.start(patience_s=0)
+            except AnotherSequencerError:
+                await self.start(is_standby=True)
+            else:
+                await self._arrive()
+        except BaseException:
+            await self._sequencer.stop()
+            await self.membership.stop()
+            raise
+
     async def wait_leading(self) -> None:
-        """Return once a standby leads; raise ForkedLedgerError when it never will."""
+        """Return once this process leads; raise ForkedLedgerError when a standby never will."""
         if self._arrival is not None:
             await asyncio.shield(self._arrival)
+        await self.membership.wait_leading()
 
     async def stop(self) -> None:
         """Drain the queue, publish the last checkpoint, give up the lead."""
@@ -134,10 +164,12 @@ class Ledger:
             await asyncio.gather(self._arrival, return_exceptions=True)
         await self._heartbeat.stop()
         await self._publisher.stop()
+        await self.membership.rest()
         is_leading = self._sequencer.refusal is None
         await self._sequencer.stop(last)
         if is_leading:
             await self._publisher.try_to_publish()
+        await self.membership.stop()
 
     def before_leading(self, duty: Duty) -> None:
         """Have something done at every taking of the lead, before the first record."""
@@ -148,18 +180,22 @@ class Ledger:
 
         See Recorder for what the errors mean.
         """
-        if self._sealer is not None:
-            event = await self._sealer.seal(event)  # nothing may be awaited between this and the queue
-        return await self._sequencer.append(payload_of(event), columns_of(event))
+        for _ in range(_RESEALINGS):
+            sealed = event if self._sealer is None else await self._sealer.seal(event)
+            try:
+                return await self.membership.queue(sealed)  # nothing may be awaited between the sealing and the queue
+            except RetiredKeyError:
+                if self._sealer is not None:
+                    self._sealer.retire_all(commitments_in(sealed))
+        raise RetiredKeyError
 
     def refuse_unless_sealing(self) -> None:
         """Raise why records are refused now; for readiness."""
-        if self._sequencer.refusal is not None:
-            raise self._sequencer.refusal.with_traceback(None)
+        self.membership.refuse_unless_sealing()
 
     def head(self) -> Head:
-        """Return the end of the ledger as committed."""
-        return self._sequencer.head
+        """Return the end of the ledger as committed, by whoever leads."""
+        return max(self._sequencer.head, self._sequencer.tip.head, key=lambda head: head.size)
 
     async def entry(self, seq: int) -> Entry:
         """Return one entry with its exact bytes."""
@@ -183,7 +219,7 @@ class Ledger:
 
     async def wait_beyond(self, seq: int, timeout_s: float | None = None) -> bool:
         """Return True as soon as position `seq` is filled, so that `read(seq, ...)` answers; False at the timeout."""
-        return await self._sequencer.wait_beyond(seq, timeout_s)
+        return await self._sequencer.tip.wait_beyond(seq, timeout_s)
 
     async def find(  # noqa: PLR0913 - EventReader's criteria
         self, *, action: str | None = None, subject: str | None = None, request_id: str | None = None,
@@ -204,7 +240,7 @@ class Ledger:
 
     async def inclusion_proof(self, seq: int, size: int | None = None) -> InclusionProof:
         """Prove that entry `seq` is among the first `size` (all, when not given)."""
-        known = self._sequencer.head.size
+        known = self.head().size
         if size is not None and size > known:
             raise NotFoundError(f"the ledger has {known} entries, not {size}")
         await self._refuse_pruned(seq)
@@ -224,7 +260,7 @@ class Ledger:
 
     async def tree(self, size: int | None = None) -> tuple[Frontier, list[Subtree]]:
         """Return the perfect subtrees that make up the tree of the first `size` entries (all), largest first."""
-        known = self._sequencer.head.size
+        known = self.head().size
         if size is not None and size > known:
             raise NotFoundError(f"the ledger has {known} entries, not {size}")
         wanted = known if size is None else size
@@ -245,7 +281,8 @@ class Ledger:
         return TlogProof(seq, proof.path, note)
 
     async def publish_checkpoint(self) -> Checkpoint:
-        """Publish now."""
+        """Publish now; AnotherSequencerError on a process that does not lead."""
+        self.membership.refuse_unless_leading()
         return await self._publisher.publish()
 
     async def wait_published(self, beyond: int) -> Checkpoint:

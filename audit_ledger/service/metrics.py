@@ -21,6 +21,8 @@ QUORUM_LATE_SECONDS = Gauge(
 LEADING = Gauge("gridwarden_audit_ledger_leading", "1 while this process leads the ledger and takes records")
 CHECKPOINT_FAILURES = Counter(
     "gridwarden_audit_ledger_checkpoint_failures_total", "Checkpoints that could not be signed or kept, to be retried")
+FORWARDED = Counter("gridwarden_audit_ledger_forwarded_total", "Records handed to the process that leads")
+DRAINED = Counter("gridwarden_audit_ledger_drained_total", "Records that processes which do not lead handed over")
 SUBJECT_KEYS = Counter("gridwarden_audit_ledger_subject_keys_total", "Keys made for sealed personal fields")
 ERASURES = Counter("gridwarden_audit_ledger_erasures_total", "Subjects erased")
 COPY_BACKLOG = Gauge("gridwarden_audit_ledger_copy_backlog", "Published entries that a copy lacks", ["copy"])

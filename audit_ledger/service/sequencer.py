@@ -23,9 +23,10 @@ from audit_ledger.domain.errors import (
 from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import Frontier
 from audit_ledger.service import life_signs, metrics
-from audit_ledger.service.batch import Batch, Pending, Queue
+from audit_ledger.service.batch import Batch, Origin, Pending, Queue
 from audit_ledger.service.prover import Prover
 from audit_ledger.service.sealing_clock import SealingClock
+from audit_ledger.service.tip import Tip
 from audit_ledger.store.writer import LedgerWriter
 from shared_kernel.clock import Clock
 from shared_kernel.errors import UnavailableError
@@ -61,16 +62,22 @@ class Sequencer:
         self._refusal: UnavailableError | None = LedgerStoppedError()
         self._is_draining = False
         self._is_regaining = False
+        self.term = 0
+        """How often this process has taken the lead."""
+        self.leading, self.lost, self.forwarded = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        """Two that exclude each other, and one that is set by every commit of another process' records."""
+        self.lost.set()
+        self.tip = Tip()
         self.head = Head()
         self.frontier = Frontier()
         self.sealed_at = 0.0
         """When the last entry was sealed, by `time.perf_counter`."""
 
-    async def start(self) -> None:
+    async def start(self, *, patience_s: float | None = None) -> None:
         """Take the lead; AnotherSequencerError when another process keeps it longer than our patience."""
-        await self._lead_patiently()
-        self._refusal, self._is_draining = None, False
-        metrics.LEADING.set(1)
+        await self._lead_patiently(self._patience_s if patience_s is None else patience_s)
+        self._is_draining = False
+        self._leads()
         self._task = asyncio.create_task(self._run(), name="ledger sequencer")
 
     def stand_by(self) -> None:
@@ -97,9 +104,19 @@ class Sequencer:
         if self._is_regaining:
             self._task.cancel()  # nobody waits for anything: whoever did was refused
         await asyncio.gather(self._task, return_exceptions=True)
-        self._task, self._refusal = None, LedgerStoppedError()
-        metrics.LEADING.set(0)
+        self._task = None
+        self._leads_not(LedgerStoppedError())
         await self._writer.release()
+
+    @property
+    def stream(self) -> str:
+        """The ledger's name."""
+        return self._writer.stream
+
+    @property
+    def lease_s(self) -> float:
+        """How long the database waits to hear of its leader."""
+        return self._writer.lease_s
 
     @property
     def refusal(self) -> UnavailableError | None:
@@ -110,11 +127,13 @@ class Sequencer:
         """Return the receipt once the entry is durable; raise an UnavailableError otherwise."""
         return await self.enqueue(payload, columns)
 
-    def enqueue(self, payload: bytes, columns: Columns) -> asyncio.Future[Receipt]:
-        """Queue a record and return the promise of its receipt."""
+    def enqueue(
+        self, payload: bytes, columns: Columns, *, origin: Origin | None = None,
+    ) -> asyncio.Future[Receipt]:
+        """Queue a record and return the promise of its receipt; `origin` is its row in the inbox."""
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)
-        receipt = self._queue.add(payload, columns)
+        receipt = self._queue.add(payload, columns, origin)
         self._work.set()
         return receipt
 
@@ -169,7 +188,8 @@ class Sequencer:
         began = perf_counter()
         batch = Batch(self._writer.stream, self.head, self.frontier.copy(), self._clock.next_us(), records)
         self._last = batch
-        head, _ = await self._writer.append(self.head, batch.rows(), batch.sealed)
+        origins = batch.origins()
+        head, _ = await self._writer.append(self.head, batch.rows(), batch.sealed, origins)
         for seq, (record, found) in enumerate(zip(records, batch.hashes, strict=True), start=self.head.size):
             if not record.receipt.done():
                 record.receipt.set_result(Receipt(seq, found))
@@ -177,11 +197,27 @@ class Sequencer:
         self._clock.sealed(batch.at_us)
         metrics.ENTRIES.inc(len(records))
         metrics.COMMIT_SECONDS.observe(perf_counter() - began)
+        if origins:
+            self.forwarded.set()
         await self._tell()
 
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+        await self.tip.reached(self.head)
+
+    def _leads(self) -> None:
+        self._refusal = None
+        self.term += 1
+        self.lost.clear()
+        self.leading.set()
+        metrics.LEADING.set(1)
+
+    def _leads_not(self, cause: UnavailableError) -> None:
+        self._refusal = cause
+        self.leading.clear()
+        self.lost.set()
+        metrics.LEADING.set(0)
 
     async def _suffer(self, batch: list[Pending], cause: UnavailableError) -> None:
         """Tell everybody who waits, then find the way back; a fork has no way back."""
@@ -195,8 +231,7 @@ class Sequencer:
 
     def _refuse_all(self, batch: Sequence[Pending], cause: UnavailableError) -> None:
         """Nothing that only queued was sealed; what was on its way may have persisted, its answer lost."""
-        self._refusal = cause
-        metrics.LEADING.set(0)
+        self._leads_not(cause)
         is_lost = isinstance(cause, LedgerDownError) and not cause.is_refusal
         unknown = UnknownOutcomeError(cause) if is_lost else cause
         for record, told in (*((each, unknown) for each in batch), *((each, cause) for each in self._queue.clear())):
@@ -208,8 +243,12 @@ class Sequencer:
         self._is_regaining, pause = True, _FIRST_PAUSE_S
         try:
             while not self._is_draining:
-                self._refusal = await self._try_to_lead()
-                if self._refusal is None or isinstance(self._refusal, ForkedLedgerError):
+                cause = await self._try_to_lead()
+                if cause is None:
+                    self._leads()
+                    break
+                self._refusal = cause
+                if isinstance(cause, ForkedLedgerError):
                     break
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LAST_PAUSE_S)
@@ -229,16 +268,15 @@ class Sequencer:
         except Exception as cause:
             log.exception("ledger_recovery_failed")
             return LedgerDownError(type(cause).__name__)
-        metrics.LEADING.set(1)
         if last is not None and self.head not in (known, last.reached):
             event = life_signs.lead_regained(self._clock.clock, known.size, self.head.size)
             self._queue.add_own(life_signs.payload(event))
         log.info("ledger_leads", size=self.head.size)
         return None
 
-    async def _lead_patiently(self) -> None:
+    async def _lead_patiently(self, patience_s: float) -> None:
         """The last process' connection may take a moment to die after a kill."""
-        deadline = perf_counter() + self._patience_s
+        deadline = perf_counter() + patience_s
         while True:
             try:
                 await self._lead()

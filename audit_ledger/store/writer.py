@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from itertools import chain, islice
 from time import perf_counter
 from typing import Any
@@ -19,6 +19,7 @@ from audit_ledger.domain.errors import (
 from audit_ledger.domain.head import Head
 from audit_ledger.domain.merkle import Subtree
 from audit_ledger.store.faults import DRIVER_ERRORS, driver_errors
+from audit_ledger.store.inbox import DELETE_SEALED
 from audit_ledger.store.leadership import still_leads, take_lead
 
 ENTRY_COLUMNS = ("stream", "seq", "recorded_at_us", "prev_hash", "entry_hash", "payload",
@@ -36,6 +37,10 @@ _STORE_FEW = """WITH moved AS (
         $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[]) AS row
 ) SELECT count(*) FROM moved"""
 
+_TAKEN_TOO = DELETE_SEALED.format(senders="$18", numbers="$19") + " AND EXISTS (SELECT FROM moved)"
+_STORE_FEW_FORWARDED = _STORE_FEW.replace(") SELECT count", f"), taken AS ({_TAKEN_TOO}) SELECT count")
+_TAKEN = DELETE_SEALED.format(senders="$2", numbers="$3")
+
 Sealed = tuple[Head, list[tuple[Subtree, bytes]]]
 """What a batch leads to: the new head and the subtrees it completed."""
 
@@ -48,6 +53,7 @@ class LedgerWriter:
         self.stream, self.lease_s = stream, lease_s
         self._connection: Any = None
         self._store_few: Any = None
+        self._store_few_forwarded: Any = None
         self._heard_at = 0.0
 
     async def lead(self) -> Head:
@@ -70,6 +76,7 @@ class LedgerWriter:
         found = await connection.fetchrow(
             "SELECT size, entry_hash FROM audit_ledger.heads WHERE stream = $1", self.stream)
         self._store_few = await connection.prepare(_STORE_FEW)
+        self._store_few_forwarded = await connection.prepare(_STORE_FEW_FORWARDED)
         self._connection, self._heard_at = connection, perf_counter()
         return Head(*found)
 
@@ -110,8 +117,11 @@ class LedgerWriter:
 
     async def append(
         self, expected: Head, rows: Iterable[tuple[Any, ...]], sealed: Callable[[], Sealed],
+        origins: Sequence[tuple[int, int]] = (),
     ) -> Sealed:
         """Store a batch after `expected`, all or nothing, and return what it led to.
+
+        `origins` are the rows of the inbox that it seals: they are gone with the same commit.
 
         `rows` of a large batch is consumed while it streams to the server, so that hashing overlaps storing; `sealed`
         is asked when it is drained. ForkedLedgerError: somebody wrote while we hold the lead, nothing was stored.
@@ -124,10 +134,10 @@ class LedgerWriter:
                 if len(few) <= _FEW:
                     head, subtrees = sealed()
                     if not subtrees:
-                        await self._append_few(expected, few, head)
+                        await self._append_few(expected, few, head, origins)
                         return head, subtrees
-                    return await self._append_many(connection, expected, few, lambda: (head, subtrees))
-                return await self._append_many(connection, expected, chain(few, remaining), sealed)
+                    return await self._append_many(connection, expected, few, lambda: (head, subtrees), origins)
+                return await self._append_many(connection, expected, chain(few, remaining), sealed, origins)
             except (asyncpg.UniqueViolationError, ForkedLedgerError) as cause:
                 if not await still_leads(connection, self.stream):
                     raise LostLeadError(self.stream, self.lease_s) from cause
@@ -135,22 +145,28 @@ class LedgerWriter:
                     raise
                 raise ForkedLedgerError(self.stream, "a position we were about to fill is taken") from cause
 
-    async def _append_few(self, expected: Head, rows: list[tuple[Any, ...]], head: Head) -> None:
+    async def _append_few(
+        self, expected: Head, rows: list[tuple[Any, ...]], head: Head, origins: Sequence[tuple[int, int]],
+    ) -> None:
         """One statement, which is its own transaction: one round trip."""
         fields = list(zip(*rows, strict=True))[1:]
-        moved = await self._store_few.fetchval(
-            self.stream, expected.size, expected.entry_hash, head.size, head.entry_hash, *fields)
+        statement = self._store_few_forwarded if origins else self._store_few
+        moved = await statement.fetchval(
+            self.stream, expected.size, expected.entry_hash, head.size, head.entry_hash, *fields, *_columns(origins))
         if moved != 1:
             raise self._head_moved(expected)
 
     async def _append_many(
         self, connection: Any, expected: Head, rows: Iterable[tuple[Any, ...]], sealed: Callable[[], Sealed],  # noqa: ANN401 - asyncpg
+        origins: Sequence[tuple[int, int]],
     ) -> Sealed:
         async with connection.transaction():
             await connection.copy_records_to_table(
                 "entries", schema_name="audit_ledger", columns=ENTRY_COLUMNS, records=rows)
             head, subtrees = sealed()
             await self._move_head(connection, expected, head)
+            if origins:
+                await connection.execute(_TAKEN, self.stream, *_columns(origins))
             if subtrees:
                 await connection.copy_records_to_table(
                     "subtrees", schema_name="audit_ledger",
@@ -178,6 +194,7 @@ class LedgerWriter:
     async def release(self) -> None:
         """Give lock and connection back; a connection that cannot say goodbye is closed, which frees the lock too."""
         connection, self._connection, self._store_few = self._connection, None, None
+        self._store_few_forwarded = None
         if connection is None:
             return
         try:
@@ -188,3 +205,8 @@ class LedgerWriter:
                 connection.terminate()
         with contextlib.suppress(*DRIVER_ERRORS):
             await self._pool.release(connection)
+
+
+def _columns(origins: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return senders and numbers apart; nothing at all when there are none."""
+    return [list(column) for column in zip(*origins, strict=True)]

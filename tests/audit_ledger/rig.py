@@ -112,7 +112,7 @@ async def opened(make_database: Callable[..., Any], home: Path, clock: FrozenClo
     """Open a rig on a fresh database."""
     url = await make_database("audit_ledger")
     folder = folder_of(home)
-    writer_pool = await open_pool(url, LEDGER_WRITER, size=4)
+    writer_pool = await open_pool(url, LEDGER_WRITER, size=20)
     reader_pool = await open_pool(url, LEDGER_READER, size=4)
     yield Rig(url, folder, folder.signer(), clock, writer_pool, reader_pool)
     for pool in (writer_pool, reader_pool):

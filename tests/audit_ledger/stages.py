@@ -50,14 +50,16 @@ class StagedWriter(LedgerWriter):
 
     fate: Fate
 
-    async def append(self, expected: Head, rows: Iterable[tuple[Any, ...]], sealed: Callable[[], Sealed]) -> Sealed:
+    async def append(
+        self, expected: Head, rows: Iterable[tuple[Any, ...]], sealed: Callable[[], Sealed], origins: Any = (),
+    ) -> Sealed:
         """Append as the writer does."""
         def drained() -> Sealed:
             self.fate.reach("drained")
             return sealed()
 
         self.fate.reach("asked")
-        stored = await super().append(expected, self._copied(rows), drained)
+        stored = await super().append(expected, self._copied(rows), drained, origins)
         self.fate.reach("committed")
         return stored
 

@@ -70,10 +70,10 @@ class ForgetfulWriter(LedgerWriter):
     """Commits, then loses the answer: the classic failure that persisted."""
 
     async def append(
-        self, expected: Head, rows: Any, sealed: Callable[[], Sealed],
+        self, expected: Head, rows: Any, sealed: Callable[[], Sealed], origins: Any = (),
     ) -> Sealed:
         """Store the batch and claim that the database is gone."""
-        stored = await super().append(expected, rows, sealed)
+        stored = await super().append(expected, rows, sealed, origins)
         if expected.size == 1:
             raise LedgerDownError("the answer was lost")
         return stored

@@ -40,6 +40,7 @@ class ErasureRegister:
 
     def __init__(self) -> None:
         self._said: dict[tuple[str, str], Said] = {}
+        self._keys: set[str] = set()
         self.next = 0
 
     def learn(self, seq: int, at_us: int, payload: bytes) -> None:
@@ -52,10 +53,15 @@ class ErasureRegister:
         subject, keys = told.get("subject"), told.get("keys")
         if isinstance(subject, str) and isinstance(keys, list):
             self._said.update({(key, subject): Said(seq, at_us) for key in keys if isinstance(key, str)})
+            self._keys.update(key for key in keys if isinstance(key, str))
 
     def of(self, commitment: str, subject: str) -> Said | None:
         """Return the last erasure of this subject's key."""
         return self._said.get((commitment, subject))
+
+    def names(self, commitment: str) -> bool:
+        """Tell whether any entry calls this key erased."""
+        return commitment in self._keys
 
     def named(self) -> list[tuple[str, str]]:
         """Return every (commitment, subject) that an entry calls erased."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 
 from audit_ledger.domain.errors import LedgerDownError, RefusedEventError
-from audit_ledger.domain.privacy.erasures import ErasureRegister
+from audit_ledger.domain.privacy.erasures import ErasureRegister, told_in
 from audit_ledger.domain.privacy.personal import shares_of
 from audit_ledger.domain.privacy.sealing import (
     KEY_BYTES,
@@ -78,6 +78,27 @@ class FieldSealer:
         for commitment in commitments:
             self._retired.add(commitment)
             self._facts.pop(commitment, None)
+
+    def retire_all(self, commitments: Iterable[str]) -> None:
+        """Never use these keys again, whosever they are."""
+        retired = set(commitments)
+        for subject in [subject for subject, key in self._current.items() if key.commitment in retired]:
+            del self._current[subject]
+        self._retired |= retired
+        for commitment in retired:
+            self._facts.pop(commitment, None)
+
+    def admits(self, event: Event) -> bool:
+        """Tell whether another process' event may follow what was sealed so far: under no key that was erased.
+
+        An erasure among them retires its keys here, before anything that comes after it.
+        """
+        if any(key in self._retired or self.register.names(key) for key in commitments_in(event)):
+            return False
+        keys = told_in(event).get("keys")
+        if isinstance(keys, list):
+            self.retire_all(key for key in keys if isinstance(key, str))
+        return True
 
     def forget_all(self) -> None:
         """Start afresh: for whoever has not been the only writer for a while."""
