@@ -18,6 +18,7 @@ class RequestContext:
     and whoever serves data then must refuse (and GR-008 watches that they do).
     `credentials` are what the caller presented: for identity, which proves them; never to be logged.
     `obligations` are the decision's: name -> parameters, e.g. {"mask": {"columns": ["customer_id"]}}.
+    `watermark` is the mark that the answer's JSON carries as a member of this name, when the decision demands one.
     """
 
     request_id: str
@@ -30,6 +31,7 @@ class RequestContext:
     revision: str = ""
     obligations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     credentials: Credentials = NO_CREDENTIALS
+    watermark: str | None = None
 
 
 def put_context(scope: MutableMapping[str, Any], context: RequestContext) -> None:

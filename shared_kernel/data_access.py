@@ -4,8 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from shared_kernel.context import RequestContext
+from shared_kernel.obligations import AGGREGATE_FLOOR, MASK, ROW_FILTER, RowFilter
 
 Row = dict[str, Any]
+GUARDED = frozenset({MASK, ROW_FILTER})
+"""What a route fulfils whose rows all leave through the guard."""
+GUARDED_SUMS = GUARDED | {AGGREGATE_FLOOR}
+"""What it fulfils when it can also sum over households."""
 
 
 class ReadGuard(Protocol):
@@ -13,10 +18,13 @@ class ReadGuard(Protocol):
 
     async def release(
         self, context: RequestContext, dataset: str, rows: Sequence[Row], *, columns: Sequence[str],
+        summed_over: RowFilter | None = None,
     ) -> list[Row]:
         """Return the rows as this caller may see them, after sealing who saw what, for which purpose.
 
-        Raises ForbiddenError when the caller has no permit, UnavailableError when the access cannot be sealed.
+        Sums over households cannot be filtered any more: `summed_over` says which rows went into them.
+        Raises ForbiddenError when the caller has no permit or the rows cannot be made what the decision demands,
+        UnavailableError when the access cannot be sealed.
         """
 
 

@@ -21,6 +21,8 @@ class Endpoint:
     a stranger, and its *yes* may be a second old and is not sealed once more.
     `echoes_request_id` marks routes of a protocol whose callers name their requests (`X-Request-ID`) and want the name
     back in the answer.
+    `fulfils` names the obligations (shared_kernel/obligations.py) that the route's data path carries out; a decision
+    that demands another is refused. Those every route can fulfil the enforcement point fulfils itself.
     """
 
     method: str
@@ -32,3 +34,4 @@ class Endpoint:
     probe: bool = False
     own_credentials: bool = False
     echoes_request_id: bool = False
+    fulfils: frozenset[str] = frozenset()

@@ -77,6 +77,14 @@ class UnknownObligationError(ForbiddenError):
         self.name = name
 
 
+class UnfulfilledObligationError(ForbiddenError):
+    """These rows cannot be made what the decision demands: nothing is shown."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"the decision demands {name}, and here {why}, so nothing is shown")
+        self.name = name
+
+
 class NotSealedError(UnavailableError):
     """The access could not be sealed, so no row left."""
 

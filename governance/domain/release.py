@@ -10,10 +10,11 @@ from governance.domain.entries import Dataset, effective
 from governance.domain.errors import UnknownMaskError, UnknownObligationError
 from governance.domain.masks import MASKS, NULL_MASK, strictest
 from shared_kernel.classification import Classification
+from shared_kernel.obligations import AGGREGATE_FLOOR, MASK, NOTIFY, ROW_FILTER, WATERMARK
 
 Row = dict[str, Any]
-FULFILLABLE = frozenset({"mask", "notify"})
-"""`mask` is fulfilled here, `notify` by the enforcement point; any other obligation denies."""
+FULFILLABLE = frozenset({MASK, ROW_FILTER, AGGREGATE_FLOOR, NOTIFY, WATERMARK})
+"""The first three are fulfilled here, the others by the enforcement point; any other obligation denies."""
 
 
 def masks_for(
@@ -36,7 +37,7 @@ def masks_for(
 
 def _demanded(obligations: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
     """Return column -> demanded action (None: the catalog's own); an obligation not understood denies."""
-    columns = obligations.get("mask", {}).get("columns", ())
+    columns = obligations.get(MASK, {}).get("columns", ())
     if isinstance(columns, Mapping):
         return {str(column): str(action) for column, action in columns.items()}
     if isinstance(columns, (list, tuple, set, frozenset)) and all(isinstance(column, str) for column in columns):

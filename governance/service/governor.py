@@ -7,6 +7,7 @@ from prometheus_client import Counter
 
 from governance.domain.entries import Dataset
 from governance.domain.errors import NoPermitError, NotSealedError, UnknownMaskError, UnknownPurposeError
+from governance.domain.narrowing import narrowed
 from governance.domain.purposes import Purpose, is_accepted
 from governance.domain.release import masked, masks_for, released_label
 from governance.service.catalog import Catalog
@@ -15,6 +16,7 @@ from shared_kernel.context import RequestContext
 from shared_kernel.data_access import Row
 from shared_kernel.errors import ForbiddenError, UnavailableError
 from shared_kernel.events import Recorder, security_event
+from shared_kernel.obligations import RowFilter
 
 RELEASES = Counter("gridwarden_governance_releases", "Readings of governed data.", ["outcome"])
 ROWS = Counter("gridwarden_governance_rows_released", "Rows that left.")
@@ -29,15 +31,17 @@ class Governor:
 
     async def release(
         self, context: RequestContext, dataset: str, rows: Sequence[Row], *, columns: Sequence[str],
+        summed_over: RowFilter | None = None,
     ) -> list[Row]:
         """Return rows of `columns` as this caller may see them, once the access is sealed.
 
-        Raises ForbiddenError without a permit, with a purpose nobody accepts, or with a mask nobody can apply
+        Raises ForbiddenError without a permit, with a purpose nobody accepts, or with a demand nobody can fulfil
         (each sealed as a failure), and UnavailableError when the access cannot be sealed; then no row leaves.
         """
         entry = self._catalog.get(dataset)
         try:
             masks = _masks(context, dataset, entry, columns)
+            rows = narrowed(rows, columns, context.obligations, summed_over=summed_over, watermark=context.watermark)
         except ForbiddenError as refusal:
             await self._seal(context, dataset, self._failure(dataset, columns), outcome="failure", reason=str(refusal))
             raise

@@ -37,6 +37,13 @@ class MeterQuarantinedError(ForbiddenError):
         super().__init__(f"meter {meter_id} is quarantined ({reason}): an operator must release it first")
 
 
+class SingleHouseholdError(ForbiddenError):
+    """One household was asked for where only sums over several may be seen."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(f"you may see sums over {n} households or more, not one: ask without meter_id")
+
+
 class TelemetryDownError(UnavailableError):
     """The telemetry's database."""
 

@@ -11,7 +11,7 @@ from grid_services.http.load_parameters import parameters, range_of, variant_of,
 from grid_services.service.forecasting import Forecasting
 from grid_services.service.load_analytics import LoadAnalytics
 from shared_kernel.context import context_of
-from shared_kernel.data_access import ReadGuard
+from shared_kernel.data_access import GUARDED, ReadGuard
 from shared_kernel.endpoint import Endpoint
 
 ACTION = "analytics.read"
@@ -45,7 +45,7 @@ class _Load:
         span = await self._analytics.span(*range_of(parameters(request, "from", "to")))
         rows = await self._guard.release(
             context_of(request.scope), LOAD, await self._analytics.actual(span), columns=ACTUAL_COLUMNS)
-        return _answer({"from": span.start, "to": span.end, "items": rows, "next": None})
+        return _answer(request, {"from": span.start, "to": span.end, "items": rows, "next": None})
 
     async def comparison(self, request: Request) -> Response:
         query = parameters(request, "from", "to", "variant")
@@ -54,13 +54,13 @@ class _Load:
         rows = await self._guard.release(
             context_of(request.scope), LOAD, await self._analytics.comparison(span, variant.value),
             columns=COMPARISON_COLUMNS)
-        return _answer({"from": span.start, "to": span.end, "variant": variant, "items": rows, "next": None})
+        return _answer(request, {"from": span.start, "to": span.end, "variant": variant, "items": rows, "next": None})
 
     async def statistics(self, request: Request) -> Response:
         year = year_of(parameters(request, "year"))
         rows = await self._guard.release(
             context_of(request.scope), LOAD, await self._analytics.statistics(year), columns=STATISTICS_COLUMNS)
-        return _answer({"year": year, "items": rows, "next": None})
+        return _answer(request, {"year": year, "items": rows, "next": None})
 
 
 class _Forecast:
@@ -75,7 +75,7 @@ class _Forecast:
         found = await self._forecasting.backtest()
         rows = await self._guard.release(
             context_of(request.scope), FORECAST, found["scores"], columns=SCORE_COLUMNS)
-        return _answer({"training": found["about"], "unit": "percent", "items": rows, "next": None})
+        return _answer(request, {"training": found["about"], "unit": "percent", "items": rows, "next": None})
 
     async def day_ahead(self, request: Request) -> Response:
         variant = variant_of(parameters(request, "variant"))
@@ -83,7 +83,8 @@ class _Forecast:
         rows = await self._guard.release(context_of(request.scope), FORECAST, found, columns=DAY_AHEAD_COLUMNS)
         issued_at = found[0]["issued_at"] if found else None
         reason = None if rows else NOT_PUBLISHED
-        return _answer({"variant": variant, "issued_at": issued_at, "reason": reason, "items": rows, "next": None})
+        return _answer(request, {
+            "variant": variant, "issued_at": issued_at, "reason": reason, "items": rows, "next": None})
 
 
 def endpoints(analytics: LoadAnalytics, forecasting: Forecasting, guard: ReadGuard) -> tuple[Endpoint, ...]:
@@ -94,9 +95,11 @@ def endpoints(analytics: LoadAnalytics, forecasting: Forecasting, guard: ReadGua
         ("load/statistics", LOAD, load.statistics),
         ("forecast/backtest", FORECAST, forecast.backtest), ("forecast/day-ahead", FORECAST, forecast.day_ahead),
     )
-    return tuple(Endpoint("GET", f"/api/v1/analytics/{path}", ACTION, handler, dataset=dataset)
+    return tuple(Endpoint("GET", f"/api/v1/analytics/{path}", ACTION, handler, dataset=dataset, fulfils=GUARDED)
                  for path, dataset, handler in routes)
 
 
-def _answer(body: Mapping[str, Any]) -> Response:
-    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json")
+def _answer(request: Request, body: Mapping[str, Any]) -> Response:
+    watermark = context_of(request.scope).watermark
+    mark = {} if watermark is None else {"watermark": watermark}
+    return Response(orjson.dumps({**body, **mark}, option=orjson.OPT_UTC_Z), media_type="application/json")

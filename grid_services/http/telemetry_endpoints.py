@@ -8,14 +8,15 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from grid_services.domain.errors import WrongIdentifierError
+from grid_services.domain.errors import SingleHouseholdError, WrongIdentifierError
 from grid_services.domain.readings import DLQ_TOPIC, is_identifier
 from grid_services.http.load_parameters import WrongValueError, parameters, range_of
 from grid_services.service import Analytics, Bus, Ingestion
 from shared_kernel.context import context_of
-from shared_kernel.data_access import ReadGuard
+from shared_kernel.data_access import GUARDED, GUARDED_SUMS, ReadGuard
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import InvalidInputError
+from shared_kernel.obligations import RowFilter, aggregate_floor_of, row_filter_of
 from shared_kernel.strict_json import parse_strict
 
 DATA, WINDOWS, CONSUMPTION = "grid.sensor_data", "grid.sensor_aggregates", "grid.consumption_aggregates"
@@ -29,7 +30,9 @@ COLUMNS = {
     CUSTOMERS: ("customer_id", "name", "address", "meter_id", "provenance"),
 }
 STATISTICS_COLUMNS = COLUMNS[WINDOWS][:-1]
+SUM_COLUMNS = ("window_start", "window_end", "total_kwh", "households", "provenance", "is_final")
 METER_COLUMNS = ("meter_id", "timestamp", "provenance", "quarantined")
+_FULFILS = {"analytics/consumption/windows": GUARDED_SUMS}
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 MAX_LIMIT, MAX_REASON = 1000, 200
 
@@ -47,13 +50,21 @@ class _Telemetry:
 
     async def windows(self, request: Request) -> Response:
         query = parameters(request, "sensor_id", "from", "to", "limit")
-        rows = await self._analytics.sensor_windows(_wanted(query, "sensor_id"), *_span(query), _limit(query))
+        rows = await self._analytics.sensor_windows(
+            _wanted(query, "sensor_id"), *_span(query), _limit(query), only=_only(request, "sensor_id"))
         return await self._released(request, WINDOWS, rows)
 
     async def consumption(self, request: Request) -> Response:
         query = parameters(request, "meter_id", "from", "to", "limit")
-        rows = await self._analytics.consumption(_wanted(query, "meter_id"), *_span(query), _limit(query))
-        return await self._released(request, CONSUMPTION, rows)
+        floor = aggregate_floor_of(context_of(request.scope).obligations)
+        meter_id, only = _wanted(query, "meter_id"), _only(request, "meter_id")
+        if floor is None:
+            rows = await self._analytics.consumption(meter_id, *_span(query), _limit(query), only=only)
+            return await self._released(request, CONSUMPTION, rows)
+        if meter_id is not None:
+            raise SingleHouseholdError(floor.n)
+        rows = await self._analytics.summed_consumption(floor, *_span(query), _limit(query), only=only)
+        return await self._released(request, CONSUMPTION, rows, SUM_COLUMNS, summed_over=only)
 
     async def readings(self, request: Request) -> Response:
         query = parameters(request, "from", "to", "limit")
@@ -65,18 +76,23 @@ class _Telemetry:
         return await self._released(request, CUSTOMERS, await self._analytics.customers())
 
     async def sensors(self, request: Request) -> Response:
-        rows = await self._analytics.sensors(_limit(parameters(request, "limit")))
+        rows = await self._analytics.sensors(
+            _limit(parameters(request, "limit")), only=_only(request, "sensor_id"))
         return await self._released(request, DATA, rows)
 
     async def meters(self, request: Request) -> Response:
-        rows = await self._analytics.meters(_limit(parameters(request, "limit")))
+        rows = await self._analytics.meters(
+            _limit(parameters(request, "limit")), only=_only(request, "meter_id"))
         return await self._released(request, READINGS, rows, METER_COLUMNS)
 
     async def _released(
         self, request: Request, dataset: str, rows: Sequence[dict[str, Any]], columns: Sequence[str] = (),
+        summed_over: RowFilter | None = None,
     ) -> Response:
-        return _answer(await self._guard.release(
-            context_of(request.scope), dataset, rows, columns=columns or COLUMNS[dataset]))
+        context = context_of(request.scope)
+        released = await self._guard.release(
+            context, dataset, rows, columns=columns or COLUMNS[dataset], summed_over=summed_over)
+        return _answer(released, watermark=context.watermark)
 
 
 class _Operations:
@@ -128,8 +144,15 @@ def endpoints(analytics: Analytics, bus: Bus, ingestion: Ingestion, guard: ReadG
         ("POST", "meters/{meter_id}/quarantine", "meters.quarantine", work.quarantine, None),
         ("POST", "meters/{meter_id}/release", "meters.release", work.release, None),
     )
-    return tuple(Endpoint(method, f"/api/v1/{path}", action, handler, dataset=dataset)
+    return tuple(Endpoint(method, f"/api/v1/{path}", action, handler, dataset=dataset,
+                          fulfils=_FULFILS.get(path, GUARDED) if dataset else frozenset())
                  for method, path, action, handler, dataset in routes)
+
+
+def _only(request: Request, column: str) -> RowFilter | None:
+    """Return the demanded filter as far as the store can apply it; the guard applies or refuses the rest."""
+    demanded = row_filter_of(context_of(request.scope).obligations)
+    return demanded if demanded is not None and demanded.column == column else None
 
 
 def _device(request: Request, name: str) -> str:
@@ -164,6 +187,7 @@ def _number(query: dict[str, str], name: str, least: int, greatest: int) -> int:
     return int(text)
 
 
-def _answer(items: Sequence[Any], following: int | None = None) -> Response:
-    return Response(orjson.dumps({"items": items, "next": following}, option=orjson.OPT_UTC_Z),
+def _answer(items: Sequence[Any], following: int | None = None, *, watermark: str | None = None) -> Response:
+    mark = {} if watermark is None else {"watermark": watermark}
+    return Response(orjson.dumps({"items": items, "next": following, **mark}, option=orjson.OPT_UTC_Z),
                     media_type="application/json")

@@ -124,9 +124,9 @@ async def test_a_mask_that_is_not_understood_denies(governor: Governor, ledger: 
 
 
 async def test_an_obligation_nobody_can_fulfil_denies(governor: Governor) -> None:
-    context = replace(VIEWER, obligations={"row_filter": {"meter_id": "M-1"}})
+    context = replace(VIEWER, obligations={"self_destruct": {}})
 
-    with pytest.raises(UnknownObligationError, match="row_filter"):
+    with pytest.raises(UnknownObligationError, match="self_destruct"):
         await governor.release(context, DATASET, ROWS, columns=COLUMNS)
 
 

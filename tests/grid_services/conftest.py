@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from grid_services.http import ingest_endpoints, telemetry_endpoints
 from grid_services.service import Analytics, Bus, Ingestion
 from grid_services.store.bus_store import BusStore
+from grid_services.store.household_sums import HouseholdSums
 from grid_services.store.ingest_store import IngestStore
 from grid_services.store.telemetry_store import TelemetryStore
 from shared_kernel.clock import to_iso
@@ -38,7 +39,8 @@ async def client(app_pool: asyncpg.Pool, recorder: KeptRecorder, clock: FrozenCl
                  ) -> AsyncIterator[httpx.AsyncClient]:
     ingestion = Ingestion(IngestStore(app_pool), recorder, clock)
     every = (*ingest_endpoints.endpoints(ingestion),
-             *telemetry_endpoints.endpoints(Analytics(TelemetryStore(app_pool)), bus, ingestion, OpenGuard()))
+             *telemetry_endpoints.endpoints(
+                 Analytics(TelemetryStore(app_pool), HouseholdSums(app_pool)), bus, ingestion, OpenGuard()))
     app = Starlette(routes=[Route(one.path, one.handler, methods=[one.method]) for one in every],
                     exception_handlers={GridwardenError: problem})
 

@@ -6,6 +6,7 @@ from typing import Any
 from grid_services.adapters.load_parquet import UnreadableArchiveError
 from shared_kernel.context import RequestContext
 from shared_kernel.errors import ForbiddenError
+from shared_kernel.obligations import RowFilter
 
 START = 1_735_686_000
 """2025-01-01T00:00 in the control area, as a Unix second."""
@@ -39,6 +40,7 @@ class OpenGuard:
 
     async def release(
         self, context: RequestContext, dataset: str, rows: Sequence[dict[str, Any]], *, columns: Sequence[str],
+        summed_over: RowFilter | None = None,  # noqa: ARG002 - the protocol's
     ) -> list[dict[str, Any]]:
         """Return the rows as they are, in the columns named."""
         if context.permit is None:

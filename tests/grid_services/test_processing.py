@@ -14,6 +14,7 @@ from control_plane.database.roles import APP
 from grid_services.domain.readings import METER_TOPIC, SENSOR_TOPIC, Reading
 from grid_services.service import Analytics, Bus, Ingestion, Processing
 from grid_services.store.bus_store import BusStore
+from grid_services.store.household_sums import HouseholdSums
 from grid_services.store.ingest_store import IngestStore
 from grid_services.store.telemetry_store import TelemetryStore
 from grid_services.store.window_store import WindowStore
@@ -42,7 +43,7 @@ class Plane:
         self.bus = Bus(BusStore(pool))
         self.ingestion = Ingestion(IngestStore(pool), KeptRecorder(), clock)
         self.processing = Processing(WindowStore(pool), self.bus, KeptLineage())
-        self.analytics = Analytics(TelemetryStore(pool))
+        self.analytics = Analytics(TelemetryStore(pool), HouseholdSums(pool))
 
     async def take(self, topic: str, readings: Sequence[Reading], batches: int) -> None:
         """Ingest in so many batches, folding after each."""
