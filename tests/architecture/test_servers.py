@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers.mongo import mongo_server
 from tests.servers.opa import opa_binary
+from tests.servers.redis import redis_server
 from tests.servers.timestamp_authority import timestamp_authority
 from tests.servers.transparency import tessera_log
 from tests.servers.vault import vault_binary
@@ -18,6 +19,7 @@ NEEDED: dict[str, Callable[[Path], Any]] = {
     "Vault": lambda _: vault_binary(),
     "Tessera": lambda folder: tessera_log(folder, "secret", "policy").__enter__(),
     "MongoDB": lambda folder: mongo_server(folder).__enter__(),
+    "Redis": lambda _: redis_server().__enter__(),
     "OpenSSL": lambda folder: timestamp_authority(folder).__enter__(),
 }
 
