@@ -59,7 +59,7 @@ def login_score(found: RiskScore) -> int:
     """Return what a score amounts to at a login, where a refusal locks people out."""
     if found.unusual >= {"place", "agent", "hour"}:
         return found.value
-    return min(found.value, AT_MOST[found.unusual - {"hour"}])
+    return min(found.value, AT_MOST[found.unusual & {"place", "agent"}])
 
 
 def registration_policy(settings: Settings) -> RegistrationPolicy:

@@ -9,10 +9,11 @@ MAX_VALUES = 512
 
 @dataclass(slots=True)
 class History:
-    """Counts of (feature, value), and the number of requests they come from."""
+    """Counts of (feature, value), and the number of requests they come from; `epoch` moves when it is halved."""
 
     requests: int = 0
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    epoch: int = 0
 
     def of(self, feature: str, value: str) -> int:
         """Return how often the value was seen."""
@@ -26,3 +27,13 @@ class History:
             counted = self.counts.setdefault(feature, {})
             if value in counted or len(counted) < limit:
                 counted[value] = counted.get(value, 0) + 1
+
+    def put(self, feature: str, value: str, seen: int, *, limit: int = MAX_VALUES) -> int:
+        """Set a count; return by how much it changed."""
+        counted = self.counts.setdefault(feature, {})
+        before = counted.get(value, 0)
+        if value in counted or len(counted) < limit:
+            counted[value] = seen
+        else:
+            seen = before
+        return seen - before

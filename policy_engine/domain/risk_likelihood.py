@@ -4,7 +4,7 @@ Subject and intruder both draw a value by first choosing how much of the subject
 only what contains it at some level l, or nothing. With u_l the subject's own share of that level's value and g_l
 everybody else's,
 
-    p(x | subject)  = p(x) ( sum_l  w_l u_l / g_l  +  w_0 ),         u_l = (own_l + g_l) / (own + 1)
+    p(x | subject)  = p(x) ( sum_l  w_l u_l / g_l  +  w_0 ),         u_l = (own_l + a g_l) / (own + a),  a = 0.2
     p(x | intruder) = p(x) ( sum_l  v_l u_l / g_l  +  v_0 ),         g_l = (others_l + 1) / (others + V_l)
 
     R = ln( p(x | intruder) / p(x | subject) ), clipped
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from policy_engine.domain.history import History
 from policy_engine.domain.risk_levels import ACTED, HOURS
 
-_SMOOTHING = 1.0
+_SMOOTHING, _HOUR_SMOOTHING = 0.2, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,20 @@ class Feature:
     low: float
     high: float
 
+    def unmatched(self, smoothing: float) -> float:
+        """Return the ratio of a value nothing of which was seen: to match something is never held against anybody."""
+        return (self.new_for_intruder + smoothing * (1 - self.new_for_intruder)) / (
+            self.new_for_subject + smoothing * (1 - self.new_for_subject))
+
 
 PLACE = Feature((
-    Level("address", 1_000, 0.62, 0.0008, crowd=0.2), Level("subnet", 500, 0.20, 0.01, crowd=0.3),
-    Level("network", 256, 0.08, 0.28), Level("country", 20, 0.06, 0.36),
-), 0.04, 0.35, -3.0, 2.5)
+    Level("address", 1_000, 0.72, 0.0008, crowd=0.2), Level("subnet", 500, 0.20, 0.01, crowd=0.3),
+    Level("network", 256, 0.03, 0.28), Level("country", 20, 0.03, 0.36),
+), 0.02, 0.3492, -3.0, 3.0)
 AGENT = Feature((
-    Level("agent", 100, 0.74, 0.10), Level("family", 20, 0.17, 0.30), Level("system", 8, 0.03, 0.12),
+    Level("agent", 100, 0.74, 0.16), Level("family", 20, 0.17, 0.30), Level("system", 8, 0.04, 0.12),
     Level("device", 4, 0.03, 0.14),
-), 0.03, 0.34, -2.0, 2.5)
+), 0.02, 0.28, -1.2, 2.5)
 ACTION = Feature((Level("action", 40, 0.75, 0.35), Level("group", 16, 0.15, 0.15)), 0.10, 0.50, -0.5, 0.7)
 _HOUR_LOW, _HOUR_HIGH = -1.0, 1.5
 
@@ -86,24 +91,26 @@ def _refuse_corrupt(history: History) -> None:
 def _log_ratio(
     feature: Feature, values: Mapping[str, str], own: History, everyone: History, requests: int,
 ) -> float:
+    unmatched = _SMOOTHING / (requests + _SMOOTHING)
     by_subject, by_intruder = feature.new_for_subject, feature.new_for_intruder
     others = max(0, everyone.requests - own.requests)
     for level in feature.levels:
         value = values.get(level.name)
         match = 1.0
         if value is not None:
-            mine = _count(own, level.name, value)
-            theirs = max(0, _count(everyone, level.name, value) - mine) if mine else 0
-            share = min(level.crowd, (theirs + 1) / (others + level.vocabulary))
-            match = (mine / share + _SMOOTHING) / (requests + _SMOOTHING)
+            mine, match = _count(own, level.name, value), unmatched
+            if mine:
+                theirs = max(0, _count(everyone, level.name, value) - mine)
+                share = min(level.crowd, (theirs + 1) / (others + level.vocabulary))
+                match += mine / share / (requests + _SMOOTHING)
         by_subject += level.kept_by_subject * match
         by_intruder += level.kept_by_intruder * match
-    return _clip(math.log(by_intruder / by_subject), feature.low, feature.high)
+    return _clip(math.log(min(by_intruder / by_subject, feature.unmatched(unmatched))), feature.low, feature.high)
 
 
 def _hour_log_ratio(hour: int, own: History) -> float:
     near = sum(_count(own, "hour", str((hour + step) % HOURS)) * weight for step, weight in ((-1, 1), (0, 2), (1, 1)))
-    likely = (near / 4 + _SMOOTHING / HOURS) / (own.requests + _SMOOTHING)
+    likely = (near / 4 + _HOUR_SMOOTHING / HOURS) / (own.requests + _HOUR_SMOOTHING)
     return math.log(1 / HOURS / likely)
 
 

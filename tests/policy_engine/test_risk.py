@@ -213,8 +213,8 @@ async def test_a_database_that_is_away_delays_writing_and_loses_nothing(app_pool
     with pytest.raises(UnavailableError):
         await scorer.flush()
 
-    assert scorer._requests == {"ana": 1}
-    assert scorer._counts[("ana", "address", "198.51.100.7")] == 1
+    assert scorer._memory.requests == {"ana": 1}
+    assert scorer._memory.counts[("ana", "address", "198.51.100.7")] == 1
 
 
 def test_values_beyond_the_limit_stay_unusual() -> None:

@@ -1,0 +1,33 @@
+"""Who scores: histories and the active model of the database, verified by the home's key, countries by the map."""
+
+import contextlib
+from collections.abc import Iterator
+
+import asyncpg
+
+from control_plane.config import Settings
+from control_plane.home import Home
+from policy_engine.adapters.countries import Countries
+from policy_engine.adapters.risk_keys import RiskKeys
+from policy_engine.adapters.risk_model_file import digest_of, from_bytes
+from policy_engine.domain.risk_model import Model
+from policy_engine.service import RiskScorer
+from policy_engine.service.risk_models import ModelKeeper
+from policy_engine.store.risk_history import RiskHistoryStore
+from policy_engine.store.risk_models import RiskModelStore
+from shared_kernel.clock import Clock
+from shared_kernel.events import Recorder
+
+
+@contextlib.contextmanager
+def risk_of(settings: Settings, pool: asyncpg.Pool, recorder: Recorder, clock: Clock) -> Iterator[RiskScorer]:
+    """Yield the scorer, not started; without GEOIP_DB nothing is known of countries."""
+    keys = RiskKeys(Home(settings.home.resolve()).keys)
+
+    def read(artifact: bytes) -> Model:
+        return from_bytes(artifact, keys)
+
+    with contextlib.closing(Countries(settings.geoip_db)) as countries:
+        yield RiskScorer(
+            RiskHistoryStore(pool), ModelKeeper(RiskModelStore(pool), read, digest_of, recorder, clock),
+            countries.find if countries.is_on else None)
