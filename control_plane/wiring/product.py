@@ -22,6 +22,7 @@ from control_plane.wiring.identity import identity_of
 from control_plane.wiring.ledger import make_ledger
 from control_plane.wiring.limits import limits_of
 from control_plane.wiring.pools import Pools, opened
+from control_plane.wiring.risk import risk_of
 from control_plane.wiring.settling import settled
 from governance.service import Catalog, Governor, Lineage
 from governance.store.catalog import CatalogStore
@@ -44,8 +45,7 @@ from identity.service import IdentityProvider
 from policy_engine.adapters.bundle_folder import BundleFolder
 from policy_engine.adapters.opa_server import OpaServerEvaluator
 from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
-from policy_engine.service import Evaluator, PolicyEngine, RiskScorer
-from policy_engine.store.risk_history import RiskHistoryStore
+from policy_engine.service import Evaluator, PolicyEngine
 from shared_kernel.clock import Clock, SystemClock
 from siem_rules.service import AlertQueue, Detector, shipped_rules
 from siem_rules.store.alerts import AlertStore
@@ -79,11 +79,11 @@ async def policy_of(settings: Settings, pools: Pools, ledger: Ledger, clock: Clo
     evaluator: Evaluator = OpaServerEvaluator(str(settings.opa_url), clock) if settings.opa_url else RegorusEvaluator()
     folder = settings.policy_bundle or SHIPPED_POLICIES
     engine = PolicyEngine(evaluator, BundleFolder(folder), ledger, clock)
-    risk = RiskScorer(RiskHistoryStore(pools.app))
     try:
         await engine.start()
-        await risk.start()
-        yield Policy(engine, risk)
+        with risk_of(settings, pools.app, ledger, clock) as risk:
+            await risk.start()
+            yield Policy(engine, risk)
     finally:
         await engine.close()
 
