@@ -196,7 +196,8 @@ class StrictProtocol(HttpToolsProtocol):
         if self._should_upgrade():
             if self._reader is not None:
                 self._reader.stop()
-            self.ws_protocol_class = cast("Any", partial(StrictWebSocket, seat=self._seat))
+            self.ws_protocol_class = cast("Any", partial(
+                StrictWebSocket, seat=self._seat, write_timeout_s=self.write_timeout_s))
             self.handle_websocket_upgrade()
         elif self._is_answering():
             # An upgrade we do not offer is ignored (RFC 9110 section 7.8); what follows it is not parsed.

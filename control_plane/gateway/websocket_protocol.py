@@ -6,7 +6,7 @@ not piled up for a client that does not read, and an end for such a client. Comp
 """
 
 import asyncio
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -16,23 +16,22 @@ from control_plane.gateway.slow_reader import SlowReader
 
 MAX_FRAGMENTS = 64
 _MESSAGE_TOO_BIG = 1009
-WRITE_TIMEOUT_S = 30.0
 
 
 class StrictWebSocket(WebSocketsSansIOProtocol):
     """One websocket, on the seat of the connection it was upgraded from."""
 
-    write_timeout_s: ClassVar[float] = WRITE_TIMEOUT_S
-
-    def __init__(self, *args: Any, seat: Seat | None = None, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
+    def __init__(
+        self, *args: Any, seat: Seat | None, write_timeout_s: float, **options: Any,  # noqa: ANN401 - uvicorn's own
+    ) -> None:
         super().__init__(*args, **options)
-        self._seat = seat
+        self._seat, self._write_timeout_s = seat, write_timeout_s
         self._reader: SlowReader | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the connection."""
         super().connection_made(transport)
-        self._reader = SlowReader(cast("asyncio.Transport", transport), self.loop, self.write_timeout_s)
+        self._reader = SlowReader(cast("asyncio.Transport", transport), self.loop, self._write_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the seat back."""

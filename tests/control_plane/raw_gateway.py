@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import uvloop
@@ -40,14 +41,16 @@ async def _large(_request: Request) -> Response:
 class Running:
     """A gateway behind a real socket, in a thread of its own."""
 
-    def __init__(self, *, connections: Connections | None = None, tls: ssl.SSLContext | None = None) -> None:
-        self.city = City(more=(Endpoint("GET", "/large", "public.read", _large),))
+    def __init__(self, *, connections: Connections | None = None, tls: ssl.SSLContext | None = None,
+                 more: Sequence[Endpoint] = (), is_patient: bool = False) -> None:
+        self.city = City(more=(Endpoint("GET", "/large", "public.read", _large), *more))
         bound = listen("127.0.0.1", 0, option="--gateway-port")
         self.port: int = bound.getsockname()[1]
         self._tls = None if tls is None else ssl.create_default_context()
         if self._tls is not None:
             self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
-        protocol = partial(Impatient, connections=connections or Connections())
+        room = Connections() if connections is None else connections
+        protocol = partial(StrictProtocol if is_patient else Impatient, connections=room)
         self._listener = Listener(self.city.gateway(), bound, protocol, tls)
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
@@ -73,10 +76,14 @@ class Running:
         """Return how many decisions the ledger holds that let somebody in."""
         return sum(event["grid"]["decision"]["allow"] for event in self.city.ledger.events)
 
-    def connection(self, timeout_s: float = 1.0) -> socket.socket:
+    def connection(self, timeout_s: float = 1.0, alpn: Sequence[str] = ()) -> socket.socket:
         """Open a connection."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)
-        return plain if self._tls is None else self._tls.wrap_socket(plain)
+        if self._tls is None:
+            return plain
+        if alpn:
+            self._tls.set_alpn_protocols(alpn)
+        return self._tls.wrap_socket(plain)
 
     def say(self, *parts: bytes, pause_s: float = 0.0) -> bytes:
         """Send parts, then read until the server closes or falls silent for a second."""
