@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     tls_client_certificates: Literal["off", "optional"] = "off"
     tls_client_ca: Path | None = None
     mtls_port: Port | None = None
+    ext_authz_port: Port | None = None
+    ext_authz_http_port: Port | None = None
+    ext_authz_routes: Path | None = None
+    ext_authz_client_ca: Path | None = None
     client_registration: Literal["closed", "open"] = "closed"
     client_registration_pkce: bool = True
     people_registration: Literal["closed", "open"] = "closed"
@@ -122,6 +126,10 @@ class Settings(BaseSettings):
         """Return where clients may show certificates: the port that demands them, else the one that asks for them."""
         asks = self.tls_cert is not None and self.tls_client_certificates == "optional"
         return self.mtls_url() or (self.gateway_url() if asks else None)
+
+    def ext_authz_host(self) -> str:
+        """Return where checks are listened for: beyond loopback only where callers show a certificate of ours."""
+        return "127.0.0.1" if self.ext_authz_client_ca is None else str(self.host)
 
     def console_base_url(self) -> str:
         """Return what browsers call the console, without a trailing slash."""

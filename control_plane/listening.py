@@ -4,7 +4,7 @@ import contextlib
 import resource
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -18,11 +18,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """One for each server; `mtls` where clients must show a certificate."""
+    """One for each server; `mtls` where clients must show a certificate, `ext_authz` for checks over HTTP."""
 
     gateway: socket.socket
     console: socket.socket
     mtls: socket.socket | None = None
+    ext_authz: socket.socket | None = None
 
 
 @contextlib.contextmanager
@@ -39,6 +40,10 @@ def listening(settings: Settings) -> Iterator[tuple[Settings, Sockets]]:
         ports = {"gateway_port": port_of(sockets.gateway), "console_port": port_of(sockets.console)}
         if sockets.mtls is not None:
             ports["mtls_port"] = port_of(sockets.mtls)
+        if settings.ext_authz_http_port is not None:
+            checks = stack.enter_context(contextlib.closing(listen(
+                settings.ext_authz_host(), settings.ext_authz_http_port, option="GRIDWARDEN_EXT_AUTHZ_HTTP_PORT")))
+            sockets, ports["ext_authz_http_port"] = replace(sockets, ext_authz=checks), port_of(checks)
         yield settings.model_copy(update=ports), sockets
 
 

@@ -16,6 +16,7 @@ from control_plane.config import ConfigurationError, Settings
 from control_plane.console.wiring import console_application
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import migrate
+from control_plane.ext_authz.serving import checker_of, grpc_checks, http_checks, is_wanted
 from control_plane.gateway.connections import Connections
 from control_plane.gateway.protocol import StrictProtocol
 from control_plane.home import Home, HomeLock
@@ -65,15 +66,18 @@ async def _run(  # noqa: PLR0913 - what one start consists of
     stop = _stop_event()
     async with _database(settings, home) as (url, server), assembled(settings, home, url) as product:
         await product.first_start(screen, demo=demo)
-        async with console_application(settings, home) as web:
+        checker = checker_of(product) if is_wanted(settings) else None
+        async with console_application(settings, home) as web, grpc_checks(settings, checker) as grpc_port:
             listeners = _listeners(product, web, sockets, keys)
+            if sockets.ext_authz is not None and checker is not None:
+                listeners.append(http_checks(settings, checker, sockets.ext_authz, _protocol(settings)))
             serving = asyncio.create_task(serve(listeners, stop))
             product.start_background()
             if server is not None:
                 product.supervisor.start("embedded database", partial(keep_running, server))
             if keys is not None:
                 product.supervisor.start("tls key pair", keys.follow)
-            _tell_ready(settings, screen)
+            _tell_ready(settings.model_copy(update={"ext_authz_port": grpc_port}), screen)
             await serving
             _log.info("stopping")
 
@@ -136,4 +140,7 @@ async def _database(settings: Settings, home: Home) -> AsyncIterator[tuple[str, 
 def _tell_ready(settings: Settings, screen: Screen) -> None:
     gateway, console, mtls = settings.gateway_url(), settings.console_base_url(), settings.mtls_url()
     facts = {"gateway": gateway, "console": console} | ({"mtls": mtls} if mtls else {})
+    host = settings.ext_authz_host()
+    checks = {"ext_authz": settings.ext_authz_port, "ext_authz_http": settings.ext_authz_http_port}
+    facts |= {name: f"{host}:{port}" for name, port in checks.items() if port is not None}
     screen.say("ready", "ready: " + ", ".join(f"{name} {url}" for name, url in facts.items()), **facts)

@@ -15,7 +15,7 @@ Text beyond visible ASCII, and commas within a name, are percent-encoded.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -28,9 +28,8 @@ from shared_kernel.errors import ForbiddenError
 
 PREFIX = "x-gridwarden-"
 TICKET = "gridwarden.ext_authz.ticket"
-OURS = frozenset({"notify"})
-"""Obligations that are carried out here."""
-MAX_REMOVED = 100
+OURS = frozenset({"notify", "step_up"})
+"""Obligations that were carried out before the handler: of a mark on the answer nobody here could say that."""
 _PLAIN = " !#$&'()*+/:;<=>?@[]^_`{|}~-."
 
 
@@ -80,11 +79,6 @@ def mutations(fields: Mapping[str, str], sent: Iterable[str]) -> Mutations:
     return Mutations(to_set, tuple(unset))
 
 
-def is_ours(name: str) -> bool:
-    """Tell whether a field's name is one that only we may set, however it is spelt."""
-    return name.lower().replace("_", "-").startswith(PREFIX)
-
-
 def _fields(context: RequestContext) -> dict[str, str]:
     principal = context.principal
     told: dict[str, str] = {
@@ -103,6 +97,3 @@ def _json(obligations: Mapping[str, Mapping[str, object]]) -> str:
 
 def _word(text: str) -> str:
     return quote(text, safe=_PLAIN)
-
-
-Permitting = Callable[[frozenset[str]], Handler]

@@ -76,8 +76,10 @@ def _endpoints(route: _Route, permitting: Callable[[frozenset[str]], Handler]) -
     _check(bool(route.methods) and set(route.methods) <= _METHODS,
            f"{route.path} must name methods among {', '.join(sorted(_METHODS))}")
     _check(set(route.fulfils) <= KNOWN, f"{route.path} may fulfil {', '.join(sorted(KNOWN))}")
-    handler = permitting(frozenset(route.fulfils))
-    return [Endpoint(method, route.path, route.action, handler, dataset=route.dataset) for method in route.methods]
+    fulfils = frozenset(route.fulfils)
+    handler = permitting(fulfils)
+    return [Endpoint(method, route.path, route.action, handler, dataset=route.dataset, fulfils=fulfils)
+            for method in route.methods]
 
 
 def _check_origin(origin: str) -> None:
