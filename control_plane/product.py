@@ -1,7 +1,7 @@
 """The product as it runs: its services, its gateway, its background work, its first start and its end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -14,6 +14,8 @@ from control_plane.config import Settings
 from control_plane.continuous.changes import Changes
 from control_plane.continuous.verification import Verification
 from control_plane.decision_point import city_of, page_token_key
+from control_plane.fleet.duties import Duties, Named
+from control_plane.fleet.labels import Labels
 from control_plane.gateway import decisions, live_decisions
 from control_plane.gateway.enforcement import Gateway
 from control_plane.home import Home
@@ -36,6 +38,7 @@ from siem_rules.http import endpoints as siem_endpoints
 from soar_playbooks.http import endpoints as soar_endpoints
 
 PRUNE_EVERY_S = 3600.0
+RULES_EVERY_S = 1.0
 _log = structlog.get_logger()
 
 
@@ -57,6 +60,11 @@ class Product:
     counting: Counting
     vault: VaultSession | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
+    duties: Duties = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the duties of a lead."""
+        object.__setattr__(self, "duties", Duties(self.ledger, self._once))
 
     @property
     def ledger(self) -> Ledger:
@@ -74,7 +82,7 @@ class Product:
 
     def _own_endpoints(self) -> tuple[Endpoint, ...]:
         checks = {"ledger": self._ledger_check, "database": self.grid.bus.check, "background": self.supervisor.check,
-                  "changes": self.changes.check}
+                  "changes": self.changes.check, "duties": self.duties.supervisor.check}
         return (
             *health.endpoints(health.Health(checks)),
             *identity_endpoints(self.identity),
@@ -103,42 +111,67 @@ class Product:
         )
 
     async def first_start(self, screen: Screen, *, demo: bool) -> None:
-        """Bring what a first start brings; later starts find it there."""
+        """Bring what a first start brings; later starts find it there, and so do processes that do not lead."""
+        if not self.ledger.membership.leads:
+            return
         await first_start.ensure_clients(self.identity, self.settings, self.home)
         screen.credentials(await first_start.ensure_people(self.identity, demo=demo))
         with screen.progress("Loading the load of Bosnia and Herzegovina") as advance:
             await self.grid.archive.load(advance)
 
     def start_background(self) -> None:
-        """Start what runs beside the requests."""
-        start = self.supervisor.start
-        start("changes", self.changes.run)
-        start("streams", self.verification.streams.run)
-        start("policy bundle", self.policy.engine.run)
-        start("rate limits", self.counting.exchange.run)
-        start("risk history", self.policy.risk.run)
-        start("detection", self.guarding.detector.run)
-        start("playbooks", self.guarding.responder.run)
-        start("processing", self.grid.processing.run)
-        start("forecast", self._train)
-        start("pruning", self._prune)
-        start("relay", self._relay)
-        start("signing keys", self.identity.keychain.keep)
-        start("mail", self.identity.mailing.run)
-        start("logout deliveries", self.identity.logout_courier.run)
-        start("signal deliveries", self.identity.signals.courier.run)
+        """Start what runs beside the requests: some of it in every process, some only where the ledger is led."""
+        for name, work in self._everywhere():
+            self.supervisor.start(name, work)
+        self.supervisor.start("duties", self.duties.run)
+
+    def _everywhere(self) -> Iterator[Named]:
+        """What each process needs of its own."""
+        yield "changes", self.changes.run
+        yield "streams", self.verification.streams.run
+        yield "policy bundle", self.policy.engine.run
+        yield "rate limits", self.counting.exchange.run
+        yield "risk history", self.policy.risk.run
+        yield "labels", Labels(self.governed.catalog, self.changes).run
+        yield "rules", self._know_rules
+        yield "signing keys", self.identity.keychain.keep
         if self.vault is not None:
-            start("vault session", self.vault.keep)
+            yield "vault session", self.vault.keep
+
+    def _once(self) -> Iterator[Named]:
+        """What one process of all on this database does: the one that leads the ledger."""
+        yield "detection", self._detect
+        yield "playbooks", self.guarding.responder.run
+        yield "processing", self.grid.processing.run
+        yield "forecast", self._train
+        yield "pruning", self._prune
+        yield "mail", self.identity.mailing.run
+        yield "logout deliveries", self.identity.logout_courier.run
+        yield "signal deliveries", self.identity.signals.courier.run
         for mirror in self.audited.mirrors:
-            start(f"ledger copy {mirror.copy.name}", mirror.run)
+            yield f"ledger copy {mirror.copy.name}", mirror.run
         if self.audited.witnessing is not None:
-            start("witnessing", self.audited.witnessing.run)
+            yield "witnessing", self.audited.witnessing.run
         if self.audited.timestamping is not None:
-            start("timestamping", self.audited.timestamping.run)
+            yield "timestamping", self.audited.timestamping.run
 
     async def stop(self) -> None:
         """End the background work."""
         await self.supervisor.stop()
+
+    async def _detect(self) -> None:
+        """Take up where whoever detected before left off."""
+        await self.guarding.detector.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.guarding.detector.run())
+            group.create_task(self._relay())
+
+    async def _know_rules(self) -> None:
+        """Show the rules that run, also where another process runs them."""
+        while True:
+            await self.ledger.membership.wait_lost()
+            await self.guarding.detector.reload(is_telling=False)
+            await asyncio.sleep(RULES_EVERY_S)
 
     async def _relay(self) -> None:
         await relay(subscriptions(self.ledger, self.grid.bus, self.guarding.detector, self.guarding.responder))

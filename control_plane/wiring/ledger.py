@@ -23,6 +23,7 @@ from audit_ledger.service.privacy.sealing import FieldSealer
 from audit_ledger.service.witness.timestamping import Timestamping
 from audit_ledger.service.witness.witnessing import Witnessing
 from audit_ledger.store.cosignatures import Cosignatures
+from audit_ledger.store.inbox import Inbox
 from audit_ledger.store.pruner import Prunes
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.subject_keys import SubjectKeys
@@ -54,7 +55,7 @@ async def make_ledger(
     evidence = Evidence(signer.verifier, folder, Witnesses(policy.for_log(signer.verifier), kept, cosigned) if policy
                         else None, keys=SealedKeys(keys, kek), prunes=prunes)
     ledger = Ledger(LedgerWriter(pools.ledger_writer, signer.name), reader, signer=signer, folder=folder, clock=clock,
-                    sealer=sealer, evidence=evidence)
+                    sealer=sealer, evidence=evidence, inbox=Inbox(pools.ledger_writer, signer.name))
     erasure = Erasure(keys, sealer, ledger, clock)
     ledger.before_leading(erasure.finish)
     mirrors = tuple(Mirror(copy, ledger, reader, key=signer.verifier, clock=clock)

@@ -9,7 +9,7 @@ import asyncpg
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import APP, LEDGER_READER, LEDGER_WRITER
 
-SIZES = ((APP, 16), (LEDGER_WRITER, 3), (LEDGER_READER, 6))
+SIZES = ((APP, 16), (LEDGER_WRITER, 8), (LEDGER_READER, 6))
 """Connections: the houses share one pool, the ledger's writer and readers have their own roles."""
 
 

@@ -23,7 +23,7 @@ from control_plane.wiring.ledger import make_ledger
 from control_plane.wiring.limits import limits_of
 from control_plane.wiring.pools import Pools, opened
 from control_plane.wiring.risk import risk_of
-from control_plane.wiring.settling import settled
+from control_plane.wiring.settling import left
 from governance.service import Catalog, Governor, Lineage
 from governance.store.catalog import CatalogStore
 from governance.store.lineage import LineageStore
@@ -119,15 +119,14 @@ def vigilance(pools: Pools, policy: Policy, clock: Clock) -> Verification:
 
 @contextlib.asynccontextmanager
 async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[Product]:
-    """Yield the product, its ledger leading and its services ready; on the way out everything is drained."""
+    """Yield the product, its ledger leading or following, its services ready; on the way out everything is drained."""
     async with opened(url) as pools, contextlib.AsyncExitStack() as stack:
         clock = SystemClock()
         vault = stack.enter_context(vault_of(settings))
         audited = await make_ledger(pools, home, settings, clock, vault)
         ledger = audited.ledger
-        await ledger.start()
-        stack.push_async_callback(settled, audited)
-        stack.push_async_callback(ledger.leave)
+        await ledger.join()
+        stack.push_async_callback(left, audited)
         policy = await stack.enter_async_context(policy_of(settings, pools, ledger, clock))
         identity = stack.enter_context(identity_of(
             settings, pools, await key_source(settings, home, vault, clock.now_us()), ledger=ledger, risk=policy.risk,
@@ -135,7 +134,7 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
         governed = await govern(pools, home, ledger, clock)
         grid = make_grid(pools, ledger, governed, clock)
         guarding = watch(pools, home, ledger=ledger, identity=identity, grid=grid, clock=clock)
-        await guarding.detector.start()
+        await guarding.detector.reload(is_telling=False)
         counting = await stack.enter_async_context(limits_of(settings, pools, ledger, clock))
         verification, changes = vigilance(pools, policy, clock), Changes(url)
         Reactions(identity, verification, clock).listen(changes)

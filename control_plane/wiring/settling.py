@@ -13,6 +13,17 @@ PATIENCE_S = 3.0
 _LOOK_S = 0.05
 
 
+async def left(audited: Audited) -> None:
+    """Leave the ledger; where this process led it, its followers take the last round."""
+    was_leading = audited.ledger.membership.leads
+    await audited.ledger.leave()
+    try:
+        if was_leading:
+            await settled(audited)
+    finally:
+        await asyncio.gather(*(mirror.copy.close() for mirror in audited.mirrors))
+
+
 async def settled(audited: Audited) -> None:
     """Let followers take what was published last; whoever does not answer gets it after the next start."""
     followers = [asyncio.create_task(mirror.run()) for mirror in audited.mirrors]
@@ -28,7 +39,6 @@ async def settled(audited: Audited) -> None:
         for follower in followers:
             follower.cancel()
         await asyncio.gather(*followers, return_exceptions=True)
-        await asyncio.gather(*(mirror.copy.close() for mirror in audited.mirrors))
 
 
 async def _is_settled(audited: Audited) -> bool:

@@ -64,6 +64,7 @@ class CatalogStore:
                 _RAISE, override.dataset, override.column or "", override.classification, override.reason,
                 override.set_by, override.set_at_us,
             )
+            await connection.execute("SELECT pg_notify('gridwarden_changes', 'label ' || $1)", override.dataset)
 
 
 def _dataset_row(dataset: Dataset) -> tuple[object, ...]:

@@ -27,6 +27,10 @@ class Announcer:
         self._one_at_a_time = asyncio.Lock()
         self._doubtful = True
 
+    def doubt(self) -> None:
+        """Ask the ledger before the next sealing: somebody else may have sealed what is not marked."""
+        self._doubtful = True
+
     async def seal_pending(self) -> int:
         """Seal what is not sealed yet, oldest first; answer how many. After UnavailableError call again."""
         async with self._one_at_a_time:

@@ -55,17 +55,21 @@ class Detector:
         self._lateness = lateness or Lateness()
         self._announcer = Announcer(alerts, recorder, clock, reader)
         self._ruleset: RuleSet | None = None
+        self._told: RuleSet | None = None
         self._engine: Engine | None = None
         self._positions: dict[str, int] = {}
         self._errors: Counter[str] = Counter()
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
-        """Load the rules, take back the kept state, and seal what a crash left unsealed."""
+        """Load the rules, take back the kept state, and seal what a crash, or who detected before, left unsealed."""
+        self._told = None
         await self.reload()
         async with self._turn:
+            self._engine = None  # others may have detected since
             engine = await self._restored()
             await self._progress.forget_rules(engine.correlation_keys)
+        self._announcer.doubt()
         await self._announcer.seal_quietly()
 
     async def run(self) -> NoReturn:
@@ -78,13 +82,18 @@ class Detector:
             except UnavailableError as lost:
                 _log.warning("detection_waits", reason=lost.detail)
 
-    async def reload(self) -> bool:
-        """Take up what the folders hold now; answer whether anything changed. Windows of unchanged rules stay open."""
+    async def reload(self, *, is_telling: bool = True) -> bool:
+        """Take up what the folders hold now; answer whether anything changed. Windows of unchanged rules stay open.
+
+        Who only looks on while another process detects does not tell the ledger.
+        """
         found = await asyncio.to_thread(self._folders.read)
         async with self._turn:
+            if is_telling and self._told != found:
+                await self._announcer.tell_rules(self._told, found)
+                self._told = found
             if self._ruleset == found:
                 return False
-            await self._announcer.tell_rules(self._ruleset, found)
             engine = Engine(found.rules, self._lateness)
             if self._engine is not None:
                 engine.adopt(self._engine)
