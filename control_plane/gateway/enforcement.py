@@ -26,6 +26,7 @@ from control_plane.gateway.caller_request_id import repeat_request_id
 from control_plane.gateway.canonical_path import canonical_path, refuse_unusable_query
 from control_plane.gateway.certificates import client_certificate
 from control_plane.gateway.farewell import EVENT_STREAM, Farewell, abort, close_websocket, end_events
+from control_plane.gateway.fulfilment import EVERYWHERE, MARKING
 from control_plane.gateway.judge import Asked, Judge
 from control_plane.gateway.peers import NOWHERE, Network, Proxies, address_of
 from control_plane.gateway.ports import Authenticator, DecisionPoint, Labels, Limits, RiskAssessor
@@ -36,12 +37,14 @@ from control_plane.gateway.routes import Match, RouteTable
 from control_plane.gateway.sealing import decision_event, seal
 from control_plane.gateway.verdict import Verdict, refusal_of
 from control_plane.gateway.visit import Visit, accounted
+from control_plane.gateway.watermark import HEADER, Watermarks
 from shared_kernel.clock import Clock
 from shared_kernel.context import RequestContext, put_context
 from shared_kernel.credentials import Credentials
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.events import Recorder
 from shared_kernel.ids import uuid7
+from shared_kernel.obligations import WATERMARK
 from shared_kernel.principal import Principal, PrincipalKind
 
 _log = structlog.get_logger("gridwarden.gateway")
@@ -57,11 +60,13 @@ class Gateway:
     def __init__(  # noqa: PLR0913 - one keyword a collaborator
         self, endpoints: Sequence[Endpoint], *, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor,
         ledger: Recorder, labels: Labels, clock: Clock, origin: str, verification: Verification, limits: Limits,
-        trusted_proxies: Sequence[Network] = (),
+        trusted_proxies: Sequence[Network] = (), watermarks: Watermarks | None = None,
     ) -> None:
         self._routes = RouteTable(endpoints)
         self._identity, self._judge = identity, Judge(
-            identity, policy, risk, labels, verification.suspicion)
+            identity, policy, risk, labels, verification.suspicion,
+            fulfils=EVERYWHERE if watermarks is None else MARKING)
+        self._watermarks = watermarks
         self._streams, self._limits = verification.streams, limits
         self._ledger, self._clock = ledger, clock
         self._origin = origin
@@ -157,11 +162,14 @@ class Gateway:
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
         refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,
-                             is_protocol=match.is_protocol, request_id=visit.request_id)
+                             is_protocol=match.is_protocol, request_id=visit.request_id, scheme=_scheme(credentials))
         if refusal is not None:
             raise refusal
         if principal.kind is not PrincipalKind.ANONYMOUS and verdict.risk < LEARN_BELOW:
             self._learn(asked, principal)
+        if self._watermarks is not None and WATERMARK in verdict.obligations:
+            about["watermark"] = mark = self._watermarks.mark(principal.subject, visit.request_id, at_us)
+            visit.reply.own(HEADER, mark)
         return RequestContext(**about, permit=receipt.seq, revision=verdict.revision, obligations=verdict.obligations)
 
     def _credentials(self, scope: Scope, headers: RequestHeaders, visit: Visit) -> Credentials:
@@ -193,6 +201,11 @@ class Gateway:
         ending = await self._streams.watched(visit.asked, visit.principal, self._judge.verdict_again, work)
         if ending is not None:
             await farewell(visit.reply, ending)
+
+
+def _scheme(credentials: Credentials) -> str:
+    """Return the scheme a token came by."""
+    return "DPoP" if (credentials.authorization or "").partition(" ")[0].lower() == "dpop" else "Bearer"
 
 
 def _let_in(credentials: Credentials, headers: RequestHeaders, visit: Visit, verdict: Verdict) -> RequestContext:

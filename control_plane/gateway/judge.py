@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from control_plane.gateway.fulfilment import EVERYWHERE, fulfilled
 from control_plane.gateway.peers import is_loopback
 from control_plane.gateway.ports import (
     Answer,
@@ -61,10 +62,13 @@ class Asked:
 class Judge:
     """Turns what was asked into a verdict; whatever goes wrong becomes a *no* that says what."""
 
-    def __init__(self, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor, labels: Labels,
-                 suspicion: Suspects) -> None:
+    def __init__(  # noqa: PLR0913 - one a collaborator
+        self, identity: Authenticator, policy: DecisionPoint, risk: RiskAssessor, labels: Labels,
+        suspicion: Suspects, *, fulfils: frozenset[str] = EVERYWHERE,
+    ) -> None:
         self._identity, self._policy, self._risk, self._labels = identity, policy, risk, labels
         self._suspicion = suspicion
+        self._fulfils = fulfils
         self._standing: dict[tuple[str, str], tuple[int, Verdict]] = {}
 
     def standing(self, action: str, source_ip: str, at_us: int) -> Verdict | None:
@@ -101,14 +105,17 @@ class Judge:
                 part = "policy"
                 answer = await self._policy.decide(question)
             _check(answer)
+            self._counted(principal, asked, allowed=answer.allow)
         except UnauthenticatedError as error:
             return Verdict(reasons=("the credential is not valid",), refused_credential=error.detail,
                            challenge=getattr(error, "headers", {}))
         except Exception as error:  # noqa: BLE001 - doubt is a no, whatever raised it
             return Verdict(principal, reasons=(_doubt(part, error),), risk=risk, risk_reasons=risk_reasons,
                            is_doubt=True)
-        return Verdict(principal, answer.allow, tuple(answer.reasons), answer.obligations, answer.revision, risk,
-                       risk_reasons)
+        verdict = Verdict(
+            principal, answer.allow, tuple(answer.reasons), answer.obligations, answer.revision, risk, risk_reasons,
+            digest=answer.digest, bundle_age_s=answer.bundle_age_s, ttl_s=answer.ttl_s, question=question)
+        return fulfilled(verdict, asked.endpoint, self._fulfils)
 
     async def learn(self, principal: Principal, asked: Asked) -> None:
         """Let risk know what was accepted; its failure costs knowledge, not the answer."""
@@ -134,6 +141,15 @@ class Judge:
         self._suspicion.seen(principal.grant_id, score, asked.at_us)
         held = self._suspicion.of(principal.grant_id, asked.at_us)
         return (held, (SUSPECT, *reasons)) if held > score else (score, reasons)
+
+    def _counted(self, principal: Principal, asked: Asked, *, allowed: bool) -> None:
+        """Let risk know what was decided; its failure costs knowledge, not the answer."""
+        if principal.kind is PrincipalKind.ANONYMOUS:
+            return
+        try:
+            self._risk.count(_features(principal, asked), allowed=allowed)
+        except Exception as error:  # noqa: BLE001 - said above
+            _log.warning("risk_not_counted", error=type(error).__name__)
 
     def _question(self, principal: Principal, risk: int, asked: Asked) -> Question:
         endpoint = asked.endpoint
@@ -180,7 +196,11 @@ def _login_age(principal: Principal, at_us: int) -> int | None:
 
 
 def _features(principal: Principal, asked: Asked) -> RiskFeatures:
-    return RiskFeatures(principal.subject, asked.source_ip, asked.user_agent, asked.at_us)
+    endpoint = asked.endpoint
+    return RiskFeatures(
+        principal.subject, asked.source_ip, asked.user_agent, asked.at_us,
+        endpoint.action if endpoint else UNKNOWN_ACTION, (endpoint.dataset or "") if endpoint else "", asked.path,
+        asked.method)
 
 
 class MalformedDecisionError(TypeError):

@@ -42,6 +42,18 @@ class Answer(Protocol):
     def revision(self) -> str:
         """Which policy said so."""
 
+    @property
+    def ttl_s(self) -> int:
+        """For how many seconds the answer is good."""
+
+    @property
+    def digest(self) -> str:
+        """What stands for the question; empty when it could not be read."""
+
+    @property
+    def bundle_age_s(self) -> int | None:
+        """How long ago the policy was built, None when it does not say."""
+
 
 class DecisionPoint(Protocol):
     """Answers questions (policy_engine)."""
@@ -67,6 +79,9 @@ class RiskAssessor(Protocol):
 
     def score(self, features: Any, /) -> Score:  # noqa: ANN401 - RiskFeatures, by its attributes
         """Score a request before it is decided."""
+
+    def count(self, features: Any, /, *, allowed: bool) -> None:  # noqa: ANN401 - the same
+        """Count a decided request as behaviour."""
 
     async def observe(self, features: Any, /) -> None:  # noqa: ANN401 - the same
         """Learn from a request that was accepted."""
@@ -124,3 +139,7 @@ class RiskFeatures:
     source_ip: str
     user_agent: str
     at_us: int
+    action: str = ""
+    dataset: str = ""
+    path: str = ""
+    method: str = ""

@@ -16,7 +16,8 @@ _UNLESS_SET: Headers = [
 ]
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 _OURS = frozenset({
-    b"x-request-id", b"gridwarden-request-id", b"server", _HTTPS_ONLY[0], *(name for name, _ in _ALWAYS),
+    b"x-request-id", b"gridwarden-request-id", b"gridwarden-watermark", b"server", _HTTPS_ONLY[0],
+    *(name for name, _ in _ALWAYS),
 })
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
@@ -37,6 +38,10 @@ class Reply:
         """Let the answer carry the caller's name for its request, and our own under another name."""
         self._own = [(b"gridwarden-request-id" if name == b"x-request-id" else name, value)
                      for name, value in self._own] + [(b"x-request-id", request_id)]
+
+    def own(self, name: bytes, value: str) -> None:
+        """Let the answer carry a field of ours, whatever whoever answers sets."""
+        self._own = [*self._own, (name, value.encode("ascii"))]
 
     def offer(self, name: bytes, value: str) -> None:
         """Let the answer carry a field, unless whoever answers sets it."""

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from control_plane.gateway.ports import Question
 from control_plane.problems import REFUSED_CHALLENGE
+from identity.domain.oauth.challenges import challenge
 from shared_kernel.errors import ForbiddenError, GridwardenError, NotFoundError, UnauthenticatedError, UnavailableError
+from shared_kernel.obligations import StepUp, step_up_of
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
 UNKNOWN_ACTION = "gateway.unknown"
@@ -20,6 +23,8 @@ HIGHEST_RISK = 100
 class Verdict:
     """Who asked, how risky, what was answered. `is_doubt` marks a *no* that came from a fault of ours.
 
+    `digest`, `bundle_age_s` and `ttl_s` are the policy's; `question` is what it was asked, None when it was not.
+    `unfulfilled` are demands of the policy's *yes* that nobody could meet, which made it a *no*.
     `challenge` are the header fields with which identity refused a credential (WWW-Authenticate, DPoP-Nonce).
     """
 
@@ -33,6 +38,11 @@ class Verdict:
     is_doubt: bool = False
     refused_credential: str | None = None
     challenge: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+    bundle_age_s: int | None = None
+    ttl_s: int = 0
+    question: Question | None = None
+    unfulfilled: tuple[str, ...] = ()
 
 
 class CredentialsRequiredError(UnauthenticatedError):
@@ -56,6 +66,21 @@ class DeniedError(ForbiddenError):
     def __init__(self, reasons: tuple[str, ...], request_id: str) -> None:
         super().__init__("the policy does not allow this")
         self.members = {"reasons": list(reasons), "why": f"/why/{request_id}"}
+
+
+class LoginTooWeakError(UnauthenticatedError):
+    """The token is good and its login too old or too weak for this: log in again (RFC 9470 section 3)."""
+
+    kind: ClassVar[str] = "insufficient-user-authentication"
+
+    def __init__(self, wanted: StepUp, reasons: tuple[str, ...], request_id: str, scheme: str) -> None:
+        super().__init__(
+            "this needs a fresher or stronger login: log in again as acr_values and max_age say, then retry")
+        asked = {"acr_values": wanted.acr, "max_age": wanted.max_age}
+        demanded = {name: value for name, value in asked.items() if value is not None}
+        self.members = {"reasons": list(reasons), "why": f"/why/{request_id}", **demanded}
+        self.headers = {"WWW-Authenticate": challenge(
+            scheme, "insufficient_user_authentication", {name: str(value) for name, value in demanded.items()})}
 
 
 class UndecidedError(UnavailableError):
@@ -90,8 +115,9 @@ class MethodNotAllowedError(GridwardenError):
         self.headers = {"Allow": ", ".join(allowed)}
 
 
-def refusal_of(
+def refusal_of(  # noqa: PLR0913 - what a refusal says
     verdict: Verdict, *, is_known: bool, allowed: tuple[str, ...], request_id: str, is_protocol: bool = False,
+    scheme: str = "Bearer",
 ) -> GridwardenError | None:
     """Return the error a verdict amounts to, None when the request passes; strangers learn nothing of unknown paths.
 
@@ -107,4 +133,11 @@ def refusal_of(
         return CredentialsRequiredError()
     if not is_known:
         return MethodNotAllowedError(allowed) if allowed else NoSuchRouteError()
-    return None if verdict.allow else DeniedError(verdict.reasons, request_id)
+    return None if verdict.allow else _denied(verdict, request_id, scheme)
+
+
+def _denied(verdict: Verdict, request_id: str, scheme: str) -> GridwardenError:
+    wanted = step_up_of(verdict.obligations)
+    if wanted is not None:
+        return LoginTooWeakError(wanted, verdict.reasons, request_id, scheme)
+    return DeniedError(verdict.reasons, request_id)

@@ -1,7 +1,7 @@
 """The question a gateway asks, and what a well-formed one holds: a table of every attribute a policy may read.
 
     document = JSON( {subject, action, resource, context}, keys in order, no white space )
-    digest   = SHA-256( document )
+    digest   = SHA-256( document with an empty source_ip ), its first 128 bits
 
 One question has one document: it is what the engines read, what a decision is remembered by, and what its sealed
 digest commits to.
@@ -30,6 +30,9 @@ _ACTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _KINDS = frozenset({"anonymous", "person", "service"})
 _LABELS = frozenset(Classification.__members__)
 _HOURS = 24
+_ADDRESS = b'"source_ip":"'
+"""Found once: in a text, JSON escapes the quotation marks."""
+_DIGEST_DIGITS = 32
 _OLDEST_S = 10 * 366 * 86_400
 
 Check = Callable[[Any], bool]
@@ -132,8 +135,12 @@ def to_document(question: Question) -> bytes:
 
 
 def digest_of(document: bytes) -> str:
-    """Return what stands for a document in a sealed decision, in hexadecimal."""
-    return sha256(document).hexdigest()
+    """Return what stands for a document in a sealed decision, in hexadecimal.
+
+    The caller's address is left out: it is erased with the person, and a hash of it would let every address be tried.
+    """
+    start = document.index(_ADDRESS) + len(_ADDRESS)
+    return sha256(document[:start] + document[document.index(b'"', start):]).hexdigest()[:_DIGEST_DIGITS]
 
 
 def to_input(question: Question) -> dict[str, Any]:

@@ -65,6 +65,8 @@ class Ruling:
     obligations: Any = field(default_factory=dict)
     revision: Any = "r1"
     ttl_s: int = 0
+    digest: str = ""
+    bundle_age_s: int | None = None
 
 
 ALLOWED = {
@@ -86,7 +88,8 @@ class RoleRules:
         if question.action in PUBLIC:
             return Ruling(allow=True, reasons=("everyone may",))
         if any(question.action in ALLOWED.get(role, ()) for role in question.subject["roles"]):
-            return Ruling(allow=True, reasons=("a role allows it",), obligations={"mask": {"columns": ["customer_id"]}})
+            mask = {"mask": {"columns": ["customer_id"]}} if question.resource["dataset"] else {}
+            return Ruling(allow=True, reasons=("a role allows it",), obligations=mask)
         return Ruling(allow=False, reasons=("no role allows it",))
 
 
@@ -114,11 +117,15 @@ class FixedRisk:
     def __init__(self, value: Any = 7) -> None:
         self.value = value
         self.observed: list[Any] = []
+        self.counted: list[tuple[str, bool]] = []
 
     def score(self, _features: Any) -> Score:
         if isinstance(self.value, Exception):
             raise self.value
         return Score(self.value, ("new address",))
+
+    def count(self, features: Any, *, allowed: bool) -> None:
+        self.counted.append((features.action, allowed))
 
     async def observe(self, features: Any) -> None:
         self.observed.append(features)
@@ -215,7 +222,8 @@ class City:
         """Return a few routes."""
         return (
             Endpoint("GET", "/admin/users", "users.read", self._answer),
-            Endpoint("GET", "/api/v1/readings/{meter_id}", "grid.read", self._answer, dataset="grid.meter_readings"),
+            Endpoint("GET", "/api/v1/readings/{meter_id}", "grid.read", self._answer, dataset="grid.meter_readings",
+                     fulfils=frozenset({"mask"})),
             Endpoint("GET", "/public", "public.read", self._answer),
             Endpoint("POST", "/public", "public.write", self._echo, max_body=64),
             Endpoint("GET", "/health/live", "health.read", self._answer, probe=True),

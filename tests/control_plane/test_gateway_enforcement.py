@@ -40,6 +40,7 @@ async def test_the_policy_is_asked_about_subject_resource_and_context() -> None:
     assert question.action == "grid.read"
     assert question.subject == {
         "id": "u-viewer", "kind": "person", "roles": [Role.GRID_VIEWER.value], "scopes": [], "client_id": None,
+        "acr": None, "amr": [], "auth_age_s": None,
     }
     assert question.resource == {
         "path": "/api/v1/readings/m-1", "method": "GET", "dataset": "grid.meter_readings",
@@ -165,6 +166,9 @@ async def test_a_path_with_another_spelling_is_refused_before_anyone_is_asked(pa
 @pytest.mark.parametrize("name", [
     "X-User", "X_User", "X-Roles", "X-Forwarded-For", "X-Forwarded-User", "X-HTTP-Method-Override", "X-Original-URL",
     "X-Rewrite-URL", "Forwarded", "X-Request-ID", "Remote_User", "X-Real-IP", "True-Client-IP", "Remote-User",
+    "X-Gridwarden-Assertion", "x-gridwarden-subject", "Gridwarden-Request-Id", "X-HTTP-Method", "X-Method-Override",
+    "X-Forwarded-Proto", "X-Forwarded-Host", "X-Original-Host", "Remote-Groups", "Proxy-Authorization", "SSL-Client-DN",
+    "Front-End-Https", "CF-Connecting-IP", "Client-Cert", "X-Authenticated-User", "x_roles", "Via",
 ])
 async def test_client_sent_identity_headers_never_reach_a_handler(name: str) -> None:
     city = City()
@@ -175,6 +179,18 @@ async def test_client_sent_identity_headers_never_reach_a_handler(name: str) -> 
     assert dict(city.scopes[0]["headers"]) == {b"accept": b"*/*"}
     assert city.contexts[0].principal.subject == "anonymous"
     assert told.headers["x-request-id"] != "admin"
+
+
+@pytest.mark.parametrize("named", ["authorization", "host", "x-request-id, authorization", "close, access-purpose"])
+async def test_a_field_that_connection_names_still_counts(named: str) -> None:
+    city = City()
+
+    told = await ask(city.gateway(), "GET", "/admin/users", headers={**ADMIN, "Connection": named,
+                                                                     "Access-Purpose": "billing"})
+
+    assert told.status == 200
+    assert (city.contexts[0].principal.name, city.contexts[0].purpose) == ("ada", "billing")
+    assert told.headers["x-request-id"] == city.contexts[0].request_id
 
 
 @pytest.mark.parametrize("authorization", ["Bearer stolen", "Bearer", "Digest x", "admin", "bearer\tadmin", ""])
