@@ -35,7 +35,7 @@ masked := sort([column |
 
 obligations["mask"] := {"columns": masked} if count(masked) > 0
 
-masking := [sprintf("%s masked: above your clearance %s", [concat(", ", masked), label_of(clearance)]) |
+masking := [sprintf("%v masked: above your clearance %v", [concat(", ", masked), label_of(clearance)]) |
 	count(masked) > 0
 ]
 
@@ -47,24 +47,22 @@ refused_for_data if {
 	not data_within_clearance
 }
 
-refusals contains sprintf("your roles (%s) reach %s, this is %s", [your_roles, label_of(attainable), label_of(needed)]) if {
+refusals contains sprintf("your roles (%v) reach %v, this is %v", [your_roles, label_of(attainable), label_of(needed)]) if {
 	refused_for_data
 	needed > attainable
 }
 
 accepted_purposes := concat(", ", sort(object.keys(data.access.purposes)))
 
-refusals contains sprintf("%s data needs a stated purpose: send Access-Purpose with one of %s", told) if {
+refusals contains sprintf("%v data needs a stated purpose: send Access-Purpose with one of %v", [label_of(needed), accepted_purposes]) if {
 	refused_for_data
 	needed <= attainable
 	not is_string(input.context.purpose)
-	told := [label_of(needed), accepted_purposes]
 }
 
-refusals contains sprintf("%q is not an accepted purpose: state one of %s", told) if {
+refusals contains sprintf("'%v' is not an accepted purpose: state one of %v", [input.context.purpose, accepted_purposes]) if {
 	refused_for_data
 	needed <= attainable
 	not data.access.purposes[input.context.purpose]
 	is_string(input.context.purpose)
-	told := [input.context.purpose, accepted_purposes]
 }

@@ -1,9 +1,9 @@
 # The one question the gateway asks: may this subject do this action on this resource in this context?
 #
-# `decision` is {"allow", "reasons", "obligations", "ttl_s"}. It is an allow-list: `allow` needs positive facts,
-# and whatever is missing, unknown or of the wrong type leaves them unproven.
-# Every rule met costs 2 microseconds, every line of it half of one: the way to an *allow* goes through few of them,
-# refusals explain at leisure.
+# `decision` is {"allow", "reasons", "obligations", "ttl_s"}. It is an allow-list: a yes needs `grounds`, which positive
+# facts prove, and whatever is missing, unknown or of the wrong type leaves them unproven.
+# Every rule met costs 3 microseconds, every `data.x.y` one: the way to a yes goes through few of them, refusals explain
+# at leisure. `sprintf` speaks `%v` only: of any other verb the two engines make different words.
 package gateway
 
 default decision := {
@@ -19,14 +19,10 @@ decision := {
 	"obligations": obligations,
 	"ttl_s": ttl_s,
 } if {
-	allow
+	count(grounds) > 0
 } else := {"allow": false, "reasons": sort(refusals), "obligations": demanded_of_a_no, "ttl_s": 0} if {
 	count(refusals) > 0
 }
-
-default allow := false
-
-allow if count(grounds) > 0
 
 # Why the answer is yes: a right of the caller's that neither risk, data nor an old login forbids to use; or what a
 # stranger may do, which everyone may do: to sign in again is the remedy that a high risk leaves open.
@@ -35,7 +31,7 @@ grounds := rights if {
 	risk < data.access.risk.denied
 	data_within_clearance
 	not login_missing
-} else := [sprintf("%s is open to everyone", [input.action])] if {
+} else := [sprintf("%v is open to everyone", [input.action])] if {
 	open_to_everyone
 }
 

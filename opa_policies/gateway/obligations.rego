@@ -38,14 +38,14 @@ demanded_of_a_no := {"step_up": data.access.step_up[input.action]} if {
 	data_within_clearance
 }
 
-refusals contains sprintf("%s needs a login %s: log in again", [input.action, concat(" and ", words)]) if {
+refusals contains sprintf("%v needs a login %v: log in again", [input.action, concat(" and ", words)]) if {
 	count(demanded_of_a_no) > 0
 	words := array.concat(
-		[sprintf("no older than %d minutes", [floor(seconds / 60)]) |
+		[sprintf("no older than %v minutes", [round(seconds / 60)]) |
 			seconds := data.access.step_up[input.action].max_age
 			is_number(seconds)
 		],
-		[sprintf("of the class %s", [acr]) | acr := data.access.step_up[input.action].acr],
+		[sprintf("of the class %v", [acr]) | acr := data.access.step_up[input.action].acr],
 	)
 }
 

@@ -26,13 +26,13 @@ roles := {role | some role in input.subject.roles} | {role | some role in data.r
 # What permits the action, in words; none means that nothing does.
 default rights := []
 
-rights := [sprintf("the role %s permits %s", [role, input.action]) | some role in roles; role in permitted] if {
+rights := [sprintf("the role %v permits %v", [role, input.action]) | some role in roles; role in permitted] if {
 	permitted := data.access.by_role[input.action]
-} else := [sprintf("%s is open to everyone who signed in", [input.action])] if {
+} else := [sprintf("%v is open to everyone who signed in", [input.action])] if {
 	data.access.signed_in[input.action]
 	signed_in
 	acts_for_subject
-} else := [sprintf("%s is open to everyone who signed in", [input.action])] if {
+} else := [sprintf("%v is open to everyone who signed in", [input.action])] if {
 	data.access.any_scope[input.action]
 	signed_in
 }
@@ -40,8 +40,8 @@ rights := [sprintf("the role %s permits %s", [role, input.action]) | some role i
 open_to_everyone if {
 	data.access.public[input.action]
 } else if {
-	group := substring(input.action, 0, indexof(input.action, "."))
-	data.access.public[sprintf("%s.*", [group])]
+	words := split(input.action, ".")
+	data.access.public[concat(".", [words[0], "*"])]
 } else if {
 	data.access.on_this_machine[input.action]
 	input.context.loopback == true
@@ -53,19 +53,19 @@ known_action if data.access.any_scope[input.action]
 
 known_action if data.access.by_role[input.action]
 
-refusals contains sprintf("sign in: %s is not open to strangers", [input.action]) if {
+refusals contains sprintf("sign in: %v is not open to strangers", [input.action]) if {
 	is_string(input.action)
 	not open_to_everyone
 	not signed_in
 }
 
-refusals contains sprintf("%s is open to this machine only", [input.action]) if {
+refusals contains sprintf("%v is open to this machine only", [input.action]) if {
 	data.access.on_this_machine[input.action]
 	not open_to_everyone
 	count(rights) == 0
 }
 
-refusals contains sprintf("no rule permits the action %s", [input.action]) if {
+refusals contains sprintf("no rule permits the action %v", [input.action]) if {
 	is_string(input.action)
 	not open_to_everyone
 	signed_in
@@ -79,7 +79,7 @@ refusals contains "this application may not act for you: it lacks the scope api"
 	count(rights) == 0
 }
 
-refusals contains sprintf("%s needs one of the roles %s; yours: %s", [input.action, wanted, your_roles]) if {
+refusals contains sprintf("%v needs one of the roles %v; yours: %v", [input.action, wanted, your_roles]) if {
 	signed_in
 	not open_to_everyone
 	count(rights) == 0

@@ -9,19 +9,19 @@ risk := input.context.risk if {
 	input.context.risk >= 0
 }
 
-obligations["notify"] := {"whom": "security", "why": sprintf("risk %d is elevated", [risk])} if {
+obligations["notify"] := {"whom": "security", "why": sprintf("risk %v is elevated", [risk])} if {
 	risk >= data.access.risk.elevated
 	signed_in
 }
 
-refusals contains sprintf("risk %d is too high (%d or more is refused): %s", [risk, data.access.risk.denied, remedy]) if {
+refusals contains sprintf("risk %v is too high (%v or more is refused): %v", [risk, data.access.risk.denied, remedy]) if {
 	signed_in
 	not open_to_everyone
 	risk >= data.access.risk.denied
 	remedy := "use the device and network you usually use, or ask the security team to confirm the new ones"
 }
 
-refusals contains sprintf("risk %d is elevated: RESTRICTED data is closed from %d on", [risk, data.access.risk.elevated]) if {
+refusals contains sprintf("risk %v is elevated: RESTRICTED data is closed from %v on", [risk, data.access.risk.elevated]) if {
 	refused_for_data
 	risk >= data.access.risk.elevated
 	risk < data.access.risk.denied
