@@ -6,6 +6,7 @@ servers fold `X_User` and `X-User` into one), and a field that must be single an
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 from shared_kernel.errors import InvalidInputError
@@ -15,10 +16,11 @@ Headers = list[tuple[bytes, bytes]]
 MAX_USER_AGENT = 256
 _KEPT_X = frozenset({b"x-requested-with"})
 _PROXY_FIELDS = frozenset({
-    b"forwarded", b"via", b"true-client-ip", b"cf-connecting-ip", b"fastly-client-ip", b"client-ip", b"remote-user",
-    b"remote-addr", b"client-cert", b"client-cert-chain", b"proxy", b"proxy-authorization", b"proxy-connection",
-    b"http2-settings",
+    b"forwarded", b"via", b"true-client-ip", b"client-ip", b"client-cert", b"client-cert-chain", b"proxy",
+    b"http2-settings", b"front-end-https",
 })
+_PROXY_PREFIXES = (b"gridwarden-", b"remote-", b"proxy-", b"ssl-", b"cf-", b"fastly-", b"fly-")
+"""Fields with which some proxy says who the client is, or how it came."""
 _SINGLE = frozenset({
     b"authorization", b"host", b"content-length", b"content-type", b"content-encoding", b"access-purpose", b"origin",
     b"transfer-encoding", b"user-agent", b"x-forwarded-proto", b"client-cert",
@@ -96,8 +98,16 @@ def read_headers(fields: Headers) -> RequestHeaders:
             found.forwarded_for.append(value)
         elif name == b"dpop":
             found.proofs.append(value.decode("latin-1"))
-        if name not in _PROXY_FIELDS and b"_" not in name and (not name.startswith(b"x-") or name in _KEPT_X):
+        if _may_pass(name):
             found.kept.append((name, value))
     if found.single.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedEncodingError
     return found
+
+
+@lru_cache(maxsize=1024)
+def _may_pass(name: bytes) -> bool:
+    """Tell whether a handler may see a field."""
+    if name in _KEPT_X:
+        return True
+    return not (name in _PROXY_FIELDS or b"_" in name or name.startswith((b"x-", *_PROXY_PREFIXES)))
