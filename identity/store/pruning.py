@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import asyncpg
 
 from identity.domain.oauth.device import ATTEMPT_WINDOW_US as DEVICE_WINDOW_US
-from identity.domain.people.login_policy import ATTEMPT_WINDOW_US, DEVICE_LIFETIME_US
+from identity.domain.people.login_policy import ATTEMPT_MEMORY_US, DEVICE_LIFETIME_US
 
 _KEEP_US = 86_400 * 1_000_000
 _HOUR_US = 3_600 * 1_000_000
 
 DOOMED: Mapping[str, int] = {
-    "grants": _KEEP_US, "sessions": _KEEP_US, "login_attempts": ATTEMPT_WINDOW_US,
+    "grants": _KEEP_US, "sessions": _KEEP_US, "login_attempts": ATTEMPT_MEMORY_US,
     "device_codes": _KEEP_US, "device_attempts": DEVICE_WINDOW_US,
     "signal_events": 7 * _KEEP_US, "login_steps": 0, "devices": DEVICE_LIFETIME_US,
     "pushed_requests": _HOUR_US, "mails": 30 * _KEEP_US, "mail_links": _KEEP_US, "tries": _KEEP_US,

@@ -5,12 +5,16 @@
 Below 40 the password suffices, up to 79 a second factor is due, from 80 on nothing helps.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 ATTEMPT_WINDOW_US = 15 * 60 * 1_000_000
 MAX_ATTEMPTS = 10
-"""Failures of one address, or of one known device, on one account within the window; more are refused, there only
-(never a lever to lock the owner out elsewhere)."""
+"""Failures of one address, or of one known device, on one account within the window; after them it is shut out of this
+account for as long as the window, then twice as long ..., there only: never a lever to lock the owner out elsewhere."""
+MAX_DOUBLINGS = 6
+ATTEMPT_MEMORY_US = 24 * 3_600 * 1_000_000
+"""How long failures count towards the next lockout's length; the longest lasts 16 hours."""
 
 STEP_LIFETIME_US = 600 * 1_000_000
 MAX_STEP_TRIES = 5
@@ -28,6 +32,23 @@ DEVICE_LIFETIME_US = 90 * 86_400 * 1_000_000
 """How long after its last login a device is still known."""
 REAUTHENTICATION_US = 300 * 1_000_000
 """How fresh a login must be to change one's factors."""
+
+
+def shut_out_until_us(failures_us: Iterable[int]) -> int:
+    """Return when a bucket with these failures (in order) may try again, 0 when it never was shut out.
+
+    What is tried while shut out is not looked at, and does not count.
+    """
+    recent: list[int] = []
+    until_us = lockouts = 0
+    for at_us in failures_us:
+        if at_us < until_us:
+            continue
+        recent = [*(known for known in recent if known > at_us - ATTEMPT_WINDOW_US), at_us]
+        if len(recent) >= MAX_ATTEMPTS:
+            until_us = at_us + ATTEMPT_WINDOW_US * 2 ** min(lockouts, MAX_DOUBLINGS)
+            lockouts, recent = lockouts + 1, []
+    return until_us
 
 
 @dataclass(frozen=True, slots=True)

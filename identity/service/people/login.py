@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from identity.domain.naming import account_name, is_account_name, shown_name
 from identity.domain.oauth.errors import LoginRefusedError
 from identity.domain.opaque import Kind, read, sha256
-from identity.domain.people.login_policy import ATTEMPT_WINDOW_US, MAX_ATTEMPTS, Assessment
+from identity.domain.people.login_policy import ATTEMPT_MEMORY_US, Assessment, shut_out_until_us
 from identity.domain.records import Session, User
 from identity.service.foundation import Foundation
 from identity.service.people.admission import LOGINS, Admission, Entry
@@ -80,8 +80,11 @@ class LoginDesk:
             arrival = await self._arrivals.recognise(tables, user, visit, context=context, now_us=now_us)
             address = arrival.bucket(context)
             await tables.login_attempts.add(attempt_id, address, account, now_us)
-            tries = await tables.login_attempts.count(address, account, now_us - ATTEMPT_WINDOW_US)
-        return _Attempt(attempt_id, name, (address, account), arrival, tries > MAX_ATTEMPTS)
+            before = await tables.login_attempts.before(attempt_id, address, account, now_us - ATTEMPT_MEMORY_US)
+            is_shut_out = now_us < shut_out_until_us(before)
+            if is_shut_out:
+                await tables.login_attempts.forget(attempt_id)
+        return _Attempt(attempt_id, name, (address, account), arrival, is_shut_out)
 
     async def _decide(self, attempt: _Attempt, password: str, visit: Visit, wanted: Sequence[str],
                       context: RequestContext) -> LoginOutcome:

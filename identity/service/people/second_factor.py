@@ -16,7 +16,7 @@ from identity.domain.people import recovery_codes, totp
 from identity.domain.people.assurance import methods
 from identity.domain.people.challenges import Ceremony
 from identity.domain.people.factors import METHODS, Factors, LoginStep
-from identity.domain.people.login_policy import ATTEMPT_WINDOW_US, MAX_ATTEMPTS, MAX_STEP_TRIES
+from identity.domain.people.login_policy import ATTEMPT_MEMORY_US, MAX_STEP_TRIES, shut_out_until_us
 from identity.domain.records import User
 from identity.service.foundation import Foundation
 from identity.service.people.admission import LOGINS, Admission, Entry
@@ -159,9 +159,10 @@ class StepDesk:
         async with self._foundation.database.begin() as tables:
             if not await tables.login_steps.count_try(waiting.step.id, max_tries=MAX_STEP_TRIES):
                 raise StepEndedError
-            await tables.login_attempts.add(uuid7(), *waiting.bucket, now_us)
-            tries = await tables.login_attempts.count(*waiting.bucket, now_us - ATTEMPT_WINDOW_US)
-        if tries > MAX_ATTEMPTS:
+            attempt_id = uuid7()
+            await tables.login_attempts.add(attempt_id, *waiting.bucket, now_us)
+            before = await tables.login_attempts.before(attempt_id, *waiting.bucket, now_us - ATTEMPT_MEMORY_US)
+        if now_us < shut_out_until_us(before):
             await self._seal_refusal(waiting, "locked", context)
             raise StepRefusedError("locked")
 
