@@ -27,7 +27,9 @@ CENTER, SLOPE = -0.1, 1.2
 NOTABLE = 0.5
 USUAL = "address, user agent and hour are usual for this subject"
 
-__all__ = ["HIGHEST", "RiskFeatures", "RiskScore", "UnreadableFeaturesError", "score", "suspicion", "values_of"]
+__all__ = [
+    "HIGHEST", "RiskFeatures", "RiskScore", "UnreadableFeaturesError", "score", "scored", "suspicion", "values_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,18 @@ def score(
 ) -> RiskScore:
     """Return the score of a request against its subject's history and everybody's (the subject's included)."""
     try:
-        values = values_of(features, country)
-        log_ratios = suspicion(values, own, everyone)
-        familiarity = _familiarity(sum(log_ratios.values()), own.requests)
+        return scored(values_of(features, country), own, everyone, behaviour)
     except UnreadableFeaturesError as error:
         return RiskScore(HIGHEST, (f"{error} cannot be read: treated as the highest risk",))
+
+
+def scored(
+    values: Mapping[str, str], own: History, everyone: History, behaviour: Behaviour = UNOBSERVED,
+) -> RiskScore:
+    """Return the score of values that were read already; a history that cannot be read is the highest risk."""
+    try:
+        log_ratios = suspicion(values, own, everyone)
+        familiarity = _familiarity(sum(log_ratios.values()), own.requests)
     except (ValueError, OverflowError, ZeroDivisionError, TypeError, AttributeError):
         return RiskScore(HIGHEST, ("the history cannot be read: treated as the highest risk",))
     unusual = frozenset(feature for feature, ratio in log_ratios.items() if ratio > NOTABLE)

@@ -13,7 +13,10 @@ from statistics import median
 from policy_engine.domain import risk
 from policy_engine.domain.history import History
 from policy_engine.domain.risk import RiskScore
+from policy_engine.domain.risk_behaviour import Windows
+from policy_engine.domain.risk_model import Model
 from policy_engine.domain.risk_replay import ATTACKERS, Login, Population
+from policy_engine.domain.risk_sessions import ABUSES, Decided, abuse, days_at_work
 
 LENGTHS = (1, 5, 12, 39)
 THRESHOLD = risk.COLD_START
@@ -21,6 +24,8 @@ THRESHOLD = risk.COLD_START
 ATTEMPTS = 3
 TUNING_SEEDS, PUBLISHED_SEEDS = (11, 12, 13), (101, 102, 103, 104, 105)
 """Constants were chosen on the first; figures are quoted from the others, which nothing was chosen on."""
+
+_UNSEEN_SEED = 201
 
 Judgement = Callable[[RiskScore], int]
 
@@ -98,3 +103,18 @@ def table(outcomes: list[Outcome], threshold: int = THRESHOLD) -> list[Mapping[s
 
 def _p90(rates: list[float]) -> float:
     return rates[len(rates) * 9 // 10]
+
+
+def abuse_table(model: Model, points: int = 20) -> dict[str, float]:
+    """Return the share of requests that a model raises by so many points: of synthetic work, and of each abuse."""
+    days = {"work": days_at_work(_UNSEEN_SEED), **{kind: abuse(kind, _UNSEEN_SEED) for kind in ABUSES}}
+    return {name: _raised(model, decided, points) for name, decided in days.items()}
+
+
+def _raised(model: Model, decided: Iterator[Decided], points: int) -> float:
+    windows, raised, seen = Windows(), 0, 0
+    for asked, allowed in decided:
+        raised += model.behaviour(windows.vector(asked)).points >= points
+        windows.count(asked, allowed=allowed)
+        seen += 1
+    return raised / seen

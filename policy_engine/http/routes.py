@@ -1,4 +1,4 @@
-"""GET the policy that decides, POST a question to try it without effect, DELETE a subject's risk history."""
+"""GET the policy that decides, POST a question to try it without effect; and what risk.py offers."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from policy_engine.http.risk import risk_endpoints
 from policy_engine.service import MalformedQuestionError, PolicyEngine, Question, RiskScorer, to_input
 from shared_kernel.clock import to_iso
 from shared_kernel.endpoint import Endpoint
@@ -43,14 +44,10 @@ def endpoints(policy: PolicyEngine, risk: RiskScorer) -> tuple[Endpoint, ...]:
             "revision": decision.revision, "ttl_s": decision.ttl_s,
         })
 
-    async def forget(request: Request) -> Response:
-        await risk.forget(request.path_params["subject"])
-        return Response(status_code=204)
-
     return (
+        *risk_endpoints(risk),
         Endpoint("GET", "/api/v1/policy", "policy.read", show),
         Endpoint("POST", "/api/v1/policy/evaluate", "policy.evaluate", evaluate, max_body=MAX_QUESTION),
-        Endpoint("DELETE", "/api/v1/policy/risk/{subject}", "risk.forget", forget, max_body=0),
     )
 
 

@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import Gauge
 
 from policy_engine.domain import risk
+from policy_engine.domain.history import History
 from policy_engine.domain.risk import UNOBSERVED, RiskFeatures, RiskScore
 from policy_engine.domain.risk_behaviour import FEATURES, Windows
 from policy_engine.domain.risk_drift import SHIFTED, Drift
@@ -101,14 +102,9 @@ class RiskScorer:
 
     def known_of(self, subject: str) -> dict[str, object]:
         """Return what is usual for a subject: the most frequent values of each level, and its present behaviour."""
-        own = self._memory.of(subject)
-        usual = {feature: [{"value": value, "seen": seen} for value, seen in
-                           sorted(values.items(), key=lambda counted: (-counted[1], counted[0]))[:_SHOWN]]
-                 for feature, values in sorted(own.counts.items()) if feature != "acted"}
         now = [{"subnet": subnet, **dict(zip(FEATURES, numbers, strict=True))}
                for subnet, numbers in self._windows.of(subject)]
-        return {"subject": subject, "requests": own.requests, "is_familiar": own.requests >= risk.COLD_WEIGHT,
-                "usual": usual, "behaviour": now}
+        return {**usual_of(subject, self._memory.of(subject)), "behaviour": now}
 
     def standing(self) -> RiskStanding:
         """Return what scores."""
@@ -174,3 +170,12 @@ class RiskScorer:
                 await self.sync()
         except UnavailableError as error:
             _log.warning("risk_history_not_written", detail=str(error), waiting=len(self._memory.counts))
+
+
+def usual_of(subject: str, own: History) -> dict[str, object]:
+    """Return what a history holds, the most frequent values of each level first."""
+    usual = {feature: [{"value": value, "seen": seen} for value, seen in
+                       sorted(values.items(), key=lambda counted: (-counted[1], counted[0]))[:_SHOWN]]
+             for feature, values in sorted(own.counts.items()) if feature != "acted"}
+    return {"subject": subject, "requests": own.requests, "is_familiar": own.requests >= risk.COLD_WEIGHT,
+            "usual": usual}
