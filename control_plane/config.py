@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     host: IPvAnyAddress = Field(default="127.0.0.1", validate_default=True)
     gateway_port: Port = 5000
     console_port: Port = 8080
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     issuer: HttpUrl | None = None
     console_url: HttpUrl | None = None
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
@@ -70,6 +71,14 @@ class Settings(BaseSettings):
     geoip_db: Path | None = Field(default=None, validation_alias=_named("geoip_db", "GEOIP_DB"))
     outbound_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     outbound_ca: Path | None = None
+    upstreams: Path | None = None
+    upstream_pki: Literal["built-in", "vault"] = "built-in"
+    upstream_pki_mount: str = "pki"
+    upstream_pki_role: str = "gridwarden"
+    consul_addr: HttpUrl | None = Field(
+        default=None, validation_alias=_named("consul_addr", "GRIDWARDEN_CONSUL_ADDR", "CONSUL_HTTP_ADDR"))
+    consul_token: SecretStr | None = Field(
+        default=None, validation_alias=_named("consul_token", "GRIDWARDEN_CONSUL_TOKEN", "CONSUL_HTTP_TOKEN"))
     identity_keys: Literal["file", "vault-kv", "vault-transit"] = "file"
     key_rotation_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     vault_role_id: str | None = Field(default=None, validation_alias=_named("vault_role_id", "VAULT_ROLE_ID"))
@@ -89,6 +98,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("consul_addr", mode="before")
+    @classmethod
+    def _with_scheme(cls, value: object) -> object:
+        return f"http://{value}" if isinstance(value, str) and "://" not in value else value
 
     @field_validator("database_url")
     @classmethod

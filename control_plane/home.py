@@ -58,6 +58,16 @@ class Home:
         return self.root / "keys"
 
     @property
+    def authority(self) -> Path:
+        """The built-in certificate authority."""
+        return self.keys / "authority"
+
+    @property
+    def service_certificates(self) -> Path:
+        """What the gateway shows to services behind it."""
+        return self.keys / "services"
+
+    @property
     def checkpoints(self) -> Path:
         """Ledger checkpoints outside the database."""
         return self.root / "ledger" / "checkpoints"

@@ -23,7 +23,10 @@ RETRY_AFTER_S = 1
 
 STATUS_OF_KIND: Mapping[str, int] = {
     "method-not-allowed": 405,
+    "request-timeout": 408,
     "unsupported-encoding": 415,
+    "bad-gateway": 502,
+    "gateway-timeout": 504,
     "unsupported-media-type": 415,
 }
 """Kinds whose status is narrower than their family's."""

@@ -28,8 +28,9 @@ def vault_session(settings: Settings) -> VaultSession:
 
 @contextlib.contextmanager
 def vault_of(settings: Settings) -> Iterator[VaultSession | None]:
-    """Yield the session that identity and the ledger share, None when neither keeps a key in Vault."""
-    if settings.identity_keys == "file" and settings.ledger_vault_key is None:
+    """Yield the session that identity, the ledger and upstreams share, None when none of them asks Vault."""
+    asks = settings.identity_keys != "file" or settings.upstream_pki == "vault"
+    if not asks and settings.ledger_vault_key is None:
         yield None
         return
     with contextlib.closing(vault_session(settings)) as session:

@@ -146,6 +146,11 @@ class IdentityProvider:
         """The public base URL, the `iss` of everything."""
         return self._foundation.mint.issuer
 
+    @property
+    def pen(self) -> Mint:
+        """What signs in the issuer's name."""
+        return self._foundation.mint
+
     def close(self) -> None:
         """Stop the password workers."""
         self._passwords.close()
