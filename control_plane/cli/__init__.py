@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from control_plane.cli import clients, demo, keys, ledger, playbook, risk, rules, token, up
+from control_plane.cli import ca, clients, demo, keys, ledger, playbook, risk, rules, token, up
 from control_plane.logs import configure_logs
 from shared_kernel.errors import GridwardenError
 
@@ -18,6 +18,7 @@ app.command("up")(up.up)
 app.command("console")(up.console)
 app.command("demo")(demo.demo)
 app.command("token")(token.token)
+app.add_typer(ca.app, name="ca")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
