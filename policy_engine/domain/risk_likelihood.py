@@ -18,6 +18,7 @@ the same request more suspicious. The hour counts its neighbours half, against a
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from policy_engine.domain.history import History
 from policy_engine.domain.risk_levels import ACTED, HOURS
@@ -25,8 +26,7 @@ from policy_engine.domain.risk_levels import ACTED, HOURS
 _SMOOTHING, _HOUR_SMOOTHING = 0.2, 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """A level: how many values others may show, how often a subject (w) and an intruder (v) keep just this much.
 
     `crowd` caps others' share, so that a place everybody shares still speaks for those who use it.
@@ -65,6 +65,8 @@ AGENT = Feature((
 ), 0.02, 0.28, -1.2, 2.5)
 ACTION = Feature((Level("action", 40, 0.75, 0.35), Level("group", 16, 0.15, 0.15)), 0.10, 0.50, -0.5, 0.7)
 _HOUR_LOW, _HOUR_HIGH = -1.0, 1.5
+_AROUND = tuple((str((hour - 1) % HOURS), str(hour), str((hour + 1) % HOURS)) for hour in range(HOURS))
+"""An hour and its neighbours, as histories name them."""
 
 
 def suspicion(values: Mapping[str, str], own: History, everyone: History) -> dict[str, float]:
@@ -94,28 +96,31 @@ def _log_ratio(
     unmatched = _SMOOTHING / (requests + _SMOOTHING)
     by_subject, by_intruder = feature.new_for_subject, feature.new_for_intruder
     others = max(0, everyone.requests - own.requests)
-    for level in feature.levels:
-        value = values.get(level.name)
+    for name, vocabulary, kept_by_subject, kept_by_intruder, crowd in feature.levels:
+        value = values.get(name)
         match = 1.0
         if value is not None:
-            mine, match = _count(own, level.name, value), unmatched
+            mine, match = _count(own, name, value), unmatched
             if mine:
-                theirs = max(0, _count(everyone, level.name, value) - mine)
-                share = min(level.crowd, (theirs + 1) / (others + level.vocabulary))
-                match += mine / share / (requests + _SMOOTHING)
-        by_subject += level.kept_by_subject * match
-        by_intruder += level.kept_by_intruder * match
-    return _clip(math.log(min(by_intruder / by_subject, feature.unmatched(unmatched))), feature.low, feature.high)
+                theirs = _count(everyone, name, value) - mine
+                share = (theirs + 1 if theirs > 0 else 1) / (others + vocabulary)
+                match += mine / min(share, crowd) / (requests + _SMOOTHING)
+        by_subject += kept_by_subject * match
+        by_intruder += kept_by_intruder * match
+    ratio, most = by_intruder / by_subject, feature.unmatched(unmatched)
+    return _clip(math.log(min(ratio, most)), feature.low, feature.high)
 
 
 def _hour_log_ratio(hour: int, own: History) -> float:
-    near = sum(_count(own, "hour", str((hour + step) % HOURS)) * weight for step, weight in ((-1, 1), (0, 2), (1, 1)))
+    before, at, after = _AROUND[hour]
+    near = _count(own, "hour", before) + 2 * _count(own, "hour", at) + _count(own, "hour", after)
     likely = (near / 4 + _HOUR_SMOOTHING / HOURS) / (own.requests + _HOUR_SMOOTHING)
     return math.log(1 / HOURS / likely)
 
 
 def _count(history: History, feature: str, value: str) -> int:
-    found = history.of(feature, value)
+    counted = history.counts.get(feature)
+    found = counted.get(value, 0) if counted else 0
     if type(found) is not int or not 0 <= found <= history.requests:
         message = f"{feature} was counted {found} times in {history.requests} requests"
         raise ValueError(message)
@@ -123,4 +128,5 @@ def _count(history: History, feature: str, value: str) -> int:
 
 
 def _clip(value: float, low: float, high: float) -> float:
-    return high if math.isnan(value) else min(max(value, low), high)
+    """Return the value within its limits; what is no number is as suspicious as can be."""
+    return low if value < low else value if value <= high else high  # noqa: FURB136 - min() would let NaN pass
