@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers.envoy import envoy_command
 from tests.servers.mongo import mongo_server
 from tests.servers.opa import opa_binary
 from tests.servers.redis import redis_server
@@ -16,6 +17,7 @@ from tests.servers.vault import vault_binary
 
 NEEDED: dict[str, Callable[[Path], Any]] = {
     "OPA": lambda _: opa_binary(),
+    "Envoy": lambda _: envoy_command(),
     "Vault": lambda _: vault_binary(),
     "Tessera": lambda folder: tessera_log(folder, "secret", "policy").__enter__(),
     "MongoDB": lambda folder: mongo_server(folder).__enter__(),
