@@ -7,7 +7,7 @@ from prometheus_client import Counter
 
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.lease import Published
-from policy_engine.service.ports import Evaluator
+from policy_engine.service.ports import BundleKeeper, Evaluator
 from shared_kernel.clock import Clock, to_iso
 from shared_kernel.events import Recorder, security_event
 
@@ -23,11 +23,13 @@ class Adoption:
     Calls `changed` when another bundle has begun to decide.
     """
 
-    def __init__(self, evaluator: Evaluator, recorder: Recorder, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(self, evaluator: Evaluator, recorder: Recorder, clock: Clock, changed: Callable[[], None], *,
+                 kept: BundleKeeper | None = None) -> None:
         self._evaluator = evaluator
         self._recorder = recorder
         self._clock = clock
         self._changed = changed
+        self._kept = kept
         self.bundle: Bundle | None = None
         self.version = 0
         self.loaded_at_us: int | None = None
@@ -52,7 +54,12 @@ class Adoption:
         await self._evaluator.prepare(bundle)
 
     async def seal(self, bundle: Bundle, published: Published | None = None) -> None:
-        """Record that a bundle decides, now or from its hour on; raise UnavailableError, and then it must not."""
+        """Keep a bundle for good and record that it decides, now or from its hour on.
+
+        Raises UnavailableError, and then it must not.
+        """
+        if self._kept is not None:
+            await self._kept.keep(bundle)
         told = _known(bundle)
         if published is not None:
             told |= {"version": published.version, "active_from": to_iso(published.active_from_us)}

@@ -15,7 +15,7 @@ from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.service.adoption import Adoption
 from policy_engine.service.following import Following
 from policy_engine.service.membership import Membership
-from policy_engine.service.ports import BundleSource, Evaluator
+from policy_engine.service.ports import BundleKeeper, BundleSource, Evaluator
 from shared_kernel.clock import Clock
 from shared_kernel.errors import UnavailableError
 from shared_kernel.events import Recorder
@@ -48,10 +48,10 @@ class Loading:
 
     def __init__(  # noqa: PLR0913 - who takes part in a loading
         self, evaluator: Evaluator, source: BundleSource, recorder: Recorder, clock: Clock, *,
-        changed: Callable[[], None], membership: Membership | None = None,
+        changed: Callable[[], None], membership: Membership | None = None, kept: BundleKeeper | None = None,
     ) -> None:
         self._source = source
-        self._adoption = Adoption(evaluator, recorder, clock, changed)
+        self._adoption = Adoption(evaluator, recorder, clock, changed, kept=kept)
         self._following = Following(self._adoption, membership) if membership else None
         self._seen: object = None
         self._refused: str | None = None

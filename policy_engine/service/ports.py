@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from policy_engine.domain.bundle import Bundle
+from policy_engine.domain.reads import Reads
 
 
 class Evaluator(Protocol):
@@ -15,6 +16,10 @@ class Evaluator(Protocol):
     @property
     def is_remote(self) -> bool:
         """Whether it is another process, whose silence must be noticed at every question."""
+
+    @property
+    def reads(self) -> Reads:
+        """What the policies that decide can read of a question: `evaluate` needs no more of it."""
 
     @property
     def needs_adoption(self) -> bool:
@@ -31,6 +36,13 @@ class Evaluator(Protocol):
 
     async def close(self) -> None:
         """Release what it holds."""
+
+
+class BundleKeeper(Protocol):
+    """Where every bundle that decides is kept, so that its decisions can be asked again."""
+
+    async def keep(self, bundle: Bundle) -> None:
+        """Keep it for good; raise UnavailableError when that fails."""
 
 
 class BundleSource(Protocol):
