@@ -1,27 +1,22 @@
-"""What a decision and a risk score cost: 100,000 role bindings in the bundle, marshaling and validation included."""
+"""What a decision costs: 100,000 role bindings in the bundle, marshaling and validation included."""
 
 import time
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 import orjson
 
 from benchmarks.metric import Metric
-from control_plane.database.pools import open_pool
-from control_plane.database.roles import APP
 from policy_engine.adapters.bundle_folder import BundleFolder
 from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
 from policy_engine.domain.bundle import DATA_FILE, Bundle
-from policy_engine.service import PolicyEngine, Question, RiskFeatures, RiskScorer
-from policy_engine.store.risk_history import RiskHistoryStore
+from policy_engine.service import PolicyEngine, Question
 from shared_kernel.clock import SystemClock
 from shared_kernel.events import Event, Receipt
 
 RUNS = 5
 DECISIONS = 2_000
 BINDINGS = 100_000
-_US_PER_DAY = 86_400_000_000
 _FOLDER = Path(str(files("policy_engine"))).parent / "opa_policies"
 _ACTIONS = ("analytics.read", "meters.read", "users.me", "ingest.write", "alerts.read")
 
@@ -51,21 +46,15 @@ class _Bound:
         return self._bundle
 
 
-async def measure(url: str) -> list[Metric]:
-    """Time decisions of five kinds, mixed, and scores against 31 observed requests of each of 100 subjects."""
+async def measure(url: str) -> list[Metric]:  # noqa: ARG001 - decisions need no database
+    """Time decisions of five kinds, mixed."""
     engine = PolicyEngine(RegorusEvaluator(), _Bound(), _Discard(), SystemClock())
     await engine.start()
     runs = [await _decisions(engine, run) for run in range(RUNS)]
-    pool = await open_pool(url, APP, size=2)
-    try:
-        scores = await _scores(RiskScorer(RiskHistoryStore(pool)))
-    finally:
-        await pool.close()
     return [
         Metric("policy.decision.p50_us", "us", tuple(_quantile(run, 50) for run in runs), "< 100",
                "OPA REST 312-363, Cerbos 721"),
         Metric("policy.decision.p99_us", "us", tuple(_quantile(run, 99) for run in runs), "< 250"),
-        Metric("risk.score.p50_us", "us", tuple(_quantile(run, 50) for run in scores), "< 1,000"),
     ]
 
 
@@ -80,19 +69,6 @@ async def _decisions(engine: PolicyEngine, run: int) -> list[float]:
     return took
 
 
-async def _scores(scorer: RiskScorer) -> list[list[float]]:
-    for number in range(3_100):
-        await scorer.observe(_features(number % 100))
-    await scorer.flush()
-    return [[_timed(scorer.score, _features(number % 100)) for number in range(DECISIONS)] for _ in range(RUNS)]
-
-
-def _timed(function: Callable[[RiskFeatures], object], features: RiskFeatures) -> float:
-    started = time.perf_counter_ns()
-    function(features)
-    return (time.perf_counter_ns() - started) / 1_000
-
-
 def _question(number: int) -> Question:
     action = _ACTIONS[number % len(_ACTIONS)]
     reads = action == "meters.read"
@@ -105,11 +81,6 @@ def _question(number: int) -> Question:
                   "columns": {"meter_id": "INTERNAL", "customer_id": "RESTRICTED"} if reads else {}},
         context={"source_ip": f"10.0.{number % 250}.7", "purpose": None, "risk": 12, "hour_utc": 9, "loopback": False},
     )
-
-
-def _features(number: int) -> RiskFeatures:
-    return RiskFeatures(f"user-{number:06}", f"10.{number}.0.7", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
-                        number * _US_PER_DAY)
 
 
 def _quantile(took: list[float], percent: int) -> float:
