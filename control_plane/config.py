@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     gateway_port: Port = 5000
     console_port: Port = 8080
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     issuer: HttpUrl | None = None
     console_url: HttpUrl | None = None
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,8 +39,8 @@ class Health:
         return None
 
 
-def endpoints(health: Health) -> tuple[Endpoint, ...]:
-    """Return the probes and the metrics; only the probes answer without a decision."""
+def endpoints(health: Health, exposition: Callable[[], Awaitable[bytes]]) -> tuple[Endpoint, ...]:
+    """Return the probes and the metrics (`exposition`); only the probes answer without a decision."""
 
     async def live(_request: Request) -> Response:
         return _json({"status": "live"})
@@ -50,7 +50,7 @@ def endpoints(health: Health) -> tuple[Endpoint, ...]:
         return _json({"status": "not ready" if reasons else "ready", "reasons": reasons}, 503 if reasons else 200)
 
     async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return (
         Endpoint("GET", "/health", "health.read", ready, probe=True),

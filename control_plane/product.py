@@ -16,6 +16,7 @@ from control_plane.continuous.verification import Verification
 from control_plane.decision_point import city_of, page_token_key
 from control_plane.fleet.duties import Duties, Named
 from control_plane.fleet.labels import Labels
+from control_plane.fleet.metrics import Peers
 from control_plane.gateway import decisions, live_decisions
 from control_plane.gateway.enforcement import Gateway
 from control_plane.home import Home
@@ -44,7 +45,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Everything wired; `supervisor` keeps the background work."""
+    """Everything wired; `supervisor` keeps the background work, `checks` are those of whoever runs it."""
 
     settings: Settings
     home: Home
@@ -59,6 +60,8 @@ class Product:
     verification: Verification
     counting: Counting
     vault: VaultSession | None = None
+    peers: Peers = field(default_factory=Peers)
+    checks: dict[str, health.Check] = field(default_factory=dict)
     supervisor: Supervisor = field(default_factory=Supervisor)
     duties: Duties = field(init=False)
 
@@ -82,9 +85,9 @@ class Product:
 
     def _own_endpoints(self) -> tuple[Endpoint, ...]:
         checks = {"ledger": self._ledger_check, "database": self.grid.bus.check, "background": self.supervisor.check,
-                  "changes": self.changes.check, "duties": self.duties.supervisor.check}
+                  "changes": self.changes.check, "duties": self.duties.supervisor.check, **self.checks}
         return (
-            *health.endpoints(health.Health(checks)),
+            *health.endpoints(health.Health(checks), self.peers.exposition),
             *identity_endpoints(self.identity),
             *policy_endpoints(self.policy.engine, self.policy.risk),
             *self._ledger_endpoints(),

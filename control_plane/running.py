@@ -1,12 +1,14 @@
-"""Running the product: one process, two servers, from the first socket to the last drained request."""
+"""Running the product: its servers and its workers, from the first socket to the last drained request."""
 
 import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -17,6 +19,8 @@ from control_plane.console.wiring import console_application
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import migrate
 from control_plane.ext_authz.serving import checker_of, grpc_checks, http_checks, is_wanted
+from control_plane.fleet.metrics import Peers
+from control_plane.fleet.workers import Order, Workers
 from control_plane.gateway.connections import Connections
 from control_plane.gateway.protocol import StrictProtocol
 from control_plane.home import Home, HomeLock
@@ -39,33 +43,43 @@ def run(settings: Settings, *, demo: bool, as_json: bool) -> None:
     configure_logs(settings.log_level)
     screen = Screen(as_json=as_json)
     home = Home(settings.home.resolve())
-    keys = _key_pair(settings)
-    with HomeLock(home, version("gridwarden")), listening(settings) as (bound, sockets):
-        uvloop.run(_run(bound, home, sockets, keys, screen, demo=demo))
+    keys = key_pair(settings)
+    with (
+        HomeLock(home, version("gridwarden")), listening(settings) as (bound, sockets),
+        tempfile.TemporaryDirectory(prefix="gridwarden-") as peers,
+    ):
+        uvloop.run(_run(bound, home, sockets, keys, screen, peers=Path(peers), demo=demo))
 
 
 def run_console(settings: Settings) -> None:
     """Run only the console, against the gateway that `issuer` names."""
     configure_logs(settings.log_level)
-    keys = _key_pair(settings)
+    keys = key_pair(settings)
     with contextlib.closing(listen(str(settings.host), settings.console_port, option="--console-port")) as bound:
         settings = settings.model_copy(update={"console_port": port_of(bound)})
         Screen(as_json=False).say("ready", f"console {settings.console_base_url()}")
         uvloop.run(_run_console(settings, Home(settings.home.resolve()), bound, keys))
 
 
-def _key_pair(settings: Settings) -> KeyPair | None:
+def key_pair(settings: Settings) -> KeyPair | None:
+    """Return what the listeners speak TLS with, if they do; ConfigurationError."""
     if settings.tls_cert is None and settings.mtls_port is not None:
         raise ConfigurationError("the setting mtls_port is unusable: client certificates need TLS_CERT and TLS_KEY")
     return None if settings.tls_cert is None else KeyPair(settings.tls_cert, settings.tls_key)
 
 
 async def _run(  # noqa: PLR0913 - what one start consists of
-    settings: Settings, home: Home, sockets: Sockets, keys: KeyPair | None, screen: Screen, *, demo: bool,
+    settings: Settings, home: Home, sockets: Sockets, keys: KeyPair | None, screen: Screen, *, peers: Path, demo: bool,
 ) -> None:
     stop = _stop_event()
-    async with _database(settings, home) as (url, server), assembled(settings, home, url) as product:
+    among = Peers(peers) if settings.workers > 1 else Peers()
+    async with (
+        _database(settings, home) as (url, server), assembled(settings, home, url, peers=among) as product,
+        among.answering(),
+    ):
         await product.first_start(screen, demo=demo)
+        workers = Workers(settings.workers - 1, _order(settings, url, sockets, peers))
+        product.checks["workers"] = workers.check
         checker = checker_of(product) if is_wanted(settings) else None
         async with console_application(settings, home) as web, grpc_checks(settings, checker) as grpc_port:
             listeners = _listeners(product, web, sockets, keys)
@@ -77,25 +91,54 @@ async def _run(  # noqa: PLR0913 - what one start consists of
                 product.supervisor.start("embedded database", partial(keep_running, server))
             if keys is not None:
                 product.supervisor.start("tls key pair", keys.follow)
-            _tell_ready(settings.model_copy(update={"ext_authz_port": grpc_port}), screen)
+            async with workers.running():
+                await _first_of(serving, workers.wait_ready())
+                if not serving.done():
+                    _tell_ready(settings.model_copy(update={"ext_authz_port": grpc_port}), screen)
+                await stop.wait()
             await serving
             _log.info("stopping")
 
 
+async def _first_of(serving: asyncio.Task[None], ready: Coroutine[None, None, None]) -> None:
+    """Wait until all are ready, or stopped before that."""
+    waiting = asyncio.create_task(ready)
+    await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        waiting.cancel()
+    else:
+        await waiting
+
+
+def _order(settings: Settings, url: str, sockets: Sockets, peers: Path) -> Order:
+    """Return what a worker cannot know from its environment."""
+    given = {"home": str(settings.home.resolve()), "host": str(settings.host), "gateway_port": settings.gateway_port,
+             "console_port": settings.console_port, "mtls_port": settings.mtls_port}
+    shared = {"gateway": sockets.gateway.fileno()} | ({"mtls": sockets.mtls.fileno()} if sockets.mtls else {})
+    return Order(given, url, shared, str(peers))
+
+
 def _listeners(product: Product, web: ASGIApp, sockets: Sockets, keys: KeyPair | None) -> list[Listener]:
-    """Return the gateway, the console and, if wanted, the gateway's port for clients with certificates."""
-    settings = product.settings
-    plain = keys.plain() if keys else None
+    """Return the gateway's listeners and the console."""
+    strict = _protocol(product.settings)
+    console = Listener(web, sockets.console, strict, keys.plain() if keys else None)
+    return [*gateway_listeners(product, sockets.gateway, sockets.mtls, keys, strict), console]
+
+
+def gateway_listeners(
+    product: Product, front: socket.socket, mtls: socket.socket | None, keys: KeyPair | None,
+    strict: partial[StrictProtocol] | None = None,
+) -> list[Listener]:
+    """Return the gateway and, if wanted, its port for clients with certificates."""
+    settings, strict = product.settings, strict or _protocol(product.settings)
     asks = settings.tls_client_certificates == "optional"
-    front = keys.asking(requires_certificate=False) if keys and asks else plain
-    strict = _protocol(settings)
-    console = Listener(web, sockets.console, strict, plain)
-    if sockets.mtls is None or keys is None:
+    tls = None if keys is None else keys.asking(requires_certificate=False) if asks else keys.plain()
+    if mtls is None or keys is None:
         [gateway] = product.gateways(settings.gateway_origin())
-        return [Listener(gateway, sockets.gateway, strict, front), console]
+        return [Listener(gateway, front, strict, tls)]
     gateway, certified = product.gateways(settings.gateway_origin(), origin_of(settings.mtls_url() or ""))
-    return [Listener(gateway, sockets.gateway, strict, front), console,
-            Listener(certified, sockets.mtls, strict, keys.asking(requires_certificate=True))]
+    return [Listener(gateway, front, strict, tls),
+            Listener(certified, mtls, strict, keys.asking(requires_certificate=True))]
 
 
 def _protocol(settings: Settings) -> partial[StrictProtocol]:
@@ -128,7 +171,7 @@ async def _database(settings: Settings, home: Home) -> AsyncIterator[tuple[str, 
             raise UnavailableError(f"PostgreSQL does not answer ({cause}): check DATABASE_URL") from cause
         yield settings.database_url, None
         return
-    server = EmbeddedPostgres(home.postgres)
+    server = EmbeddedPostgres(home.postgres, processes=settings.workers)
     url = await asyncio.to_thread(server.start)
     try:
         await migrate(url)

@@ -10,6 +10,8 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on (GRIDWARDEN
 GatewayPort = Annotated[int | None, typer.Option(help="Port of the gateway; 0 takes a free one (5000 without it).")]
 ConsolePort = Annotated[int | None, typer.Option(help="Port of the console; 0 takes a free one (8080 without it).")]
 Gateway = Annotated[str | None, typer.Option(help="URL of the gateway (GRIDWARDEN_ISSUER).")]
+Workers = Annotated[int | None, typer.Option(
+    help="Gateway processes that share the port (GRIDWARDEN_WORKERS; 1 without it).")]
 Demo = Annotated[bool, typer.Option("--demo", help="Also create demo users, one a role, and print their passwords.")]
 Json = Annotated[bool, typer.Option("--json", help="State facts as JSON lines on standard output.")]
 
@@ -17,6 +19,8 @@ EXAMPLES = """
 Examples:
 
   gridwarden up                          # gateway on 5000, console on 8080, data in ./var
+
+  gridwarden up --workers 4              # four gateway processes, one port
 
   gridwarden up --demo                   # the same, with one demo user a role
 
@@ -28,13 +32,14 @@ Examples:
 
 def up(  # noqa: PLR0913 - one keyword an option
     *, home: Home = None, host: Host = None, gateway_port: GatewayPort = None, console_port: ConsolePort = None,
-    demo: Demo = False, as_json: Json = False,
+    workers: Workers = None, demo: Demo = False, as_json: Json = False,
 ) -> None:
-    """Run the whole product in one process until Ctrl-C."""
+    """Run the whole product until Ctrl-C; on a database where another already runs, beside it."""
     from control_plane.config import load_settings
     from control_plane.running import run
 
-    settings = load_settings(home=home, host=host, gateway_port=gateway_port, console_port=console_port)
+    settings = load_settings(home=home, host=host, gateway_port=gateway_port, console_port=console_port,
+                             workers=workers)
     run(settings, demo=demo, as_json=as_json)
 
 

@@ -14,7 +14,7 @@ from shared_kernel.errors import UnavailableError
 
 SETTINGS = """
 # written by gridwarden at every start
-max_connections = 60
+max_connections = {connections}
 shared_buffers = '64MB'
 synchronous_commit = on
 fsync = {fsync}
@@ -33,9 +33,9 @@ _INCLUDE = "include_if_exists = 'gridwarden.conf'\n"
 class EmbeddedPostgres:
     """Starts on entering, attaches to a server a killed process left behind, stops cleanly on leaving."""
 
-    def __init__(self, data: Path, *, durable: bool = True) -> None:
+    def __init__(self, data: Path, *, durable: bool = True, processes: int = 1) -> None:
         self._data = data.resolve()
-        self._settings = SETTINGS.format(fsync="on" if durable else "off")
+        self._settings = SETTINGS.format(fsync="on" if durable else "off", connections=20 + 40 * processes)
         self._server = _server_for(self._data)
 
     def start(self) -> str:

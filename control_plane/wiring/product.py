@@ -14,6 +14,7 @@ from control_plane.continuous.changes import Changes, tell
 from control_plane.continuous.streams import Streams
 from control_plane.continuous.suspicion import Suspicion
 from control_plane.continuous.verification import Reactions, Verification
+from control_plane.fleet.metrics import Peers
 from control_plane.home import Home
 from control_plane.parts import Governed, Grid, Guarding, Policy
 from control_plane.product import Product
@@ -118,7 +119,9 @@ def vigilance(pools: Pools, policy: Policy, clock: Clock) -> Verification:
 
 
 @contextlib.asynccontextmanager
-async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[Product]:
+async def assembled(
+    settings: Settings, home: Home, url: str, *, peers: Peers | None = None,
+) -> AsyncIterator[Product]:
     """Yield the product, its ledger leading or following, its services ready; on the way out everything is drained."""
     async with opened(url) as pools, contextlib.AsyncExitStack() as stack:
         clock = SystemClock()
@@ -141,7 +144,7 @@ async def assembled(settings: Settings, home: Home, url: str) -> AsyncIterator[P
         product = Product(
             settings=settings, home=home, audited=audited, policy=policy, identity=identity, governed=governed,
             grid=grid, guarding=guarding, clock=clock, changes=changes, verification=verification,
-            counting=counting, vault=vault,
+            counting=counting, vault=vault, peers=peers or Peers(),
         )
         stack.push_async_callback(product.stop)
         yield product
