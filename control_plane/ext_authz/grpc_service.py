@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from control_plane.config import ConfigurationError
 from control_plane.ext_authz.checker import Check, Checker, Denied
@@ -62,7 +63,7 @@ def server_of(checker: Checker) -> grpc.aio.Server:
     """Return a server with the one service, not yet listening."""
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     check = grpc.unary_unary_rpc_method_handler(
-        Authorization(checker).check, request_deserializer=CheckRequest.FromString,
+        Authorization(checker).check, request_deserializer=_read,
         response_serializer=CheckResponse.SerializeToString)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),))
     return server
@@ -93,6 +94,14 @@ def mutual_tls(certificate: Path, key: Path, authority: Path) -> grpc.ServerCred
         raise ConfigurationError("TLS_CERT, TLS_KEY or GRIDWARDEN_EXT_AUTHZ_CLIENT_CA cannot be read")
     return grpc.dynamic_ssl_server_credentials(
         first, configuration, require_client_authentication=True)  # type: ignore[arg-type]  # None: as before
+
+
+def _read(content: bytes) -> CheckRequest:
+    """Return the message; bytes that are none are a check of nothing, which is refused."""
+    try:
+        return CheckRequest.FromString(content)
+    except DecodeError:
+        return CheckRequest()
 
 
 def _asked(attributes: AttributeContext) -> Check:
