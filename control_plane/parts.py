@@ -15,6 +15,7 @@ from grid_services.service.forecasting import Forecasting
 from grid_services.service.load_analytics import LoadAnalytics
 from grid_services.service.load_archive import LoadArchive
 from policy_engine.service import PolicyEngine, RiskScorer
+from policy_engine.service.explaining import Explainer
 from policy_engine.service.limits import Limiter
 from policy_engine.service.limits.exchange import Exchange
 from siem_rules.service import AlertQueue, Detector
@@ -36,10 +37,11 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who decides, and who scores."""
+    """Who decides, who scores, and who tells why."""
 
     engine: PolicyEngine
     risk: RiskScorer
+    explainer: Explainer
 
 
 @dataclass(frozen=True, slots=True)

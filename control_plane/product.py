@@ -17,14 +17,16 @@ from control_plane.decision_point import city_of, page_token_key
 from control_plane.fleet.duties import Duties, Named
 from control_plane.fleet.labels import Labels
 from control_plane.fleet.metrics import Peers
-from control_plane.gateway import decisions, live_decisions
+from control_plane.gateway import decisions, live_decisions, watermark_desk, why
 from control_plane.gateway.enforcement import Gateway
+from control_plane.gateway.watermark import Watermarks
 from control_plane.home import Home
 from control_plane.parts import Audited, Counting, Governed, Grid, Guarding, Policy
 from control_plane.relay import relay
 from control_plane.screen import Screen
 from control_plane.subscriptions import subscriptions
 from control_plane.supervision import Supervisor
+from control_plane.upstreams.upstreams import Upstreams
 from control_plane.vault_session import VaultSession
 from governance.http import endpoints as governance_endpoints
 from grid_services.http import endpoints as grid_endpoints
@@ -62,6 +64,7 @@ class Product:
     vault: VaultSession | None = None
     peers: Peers = field(default_factory=Peers)
     checks: dict[str, health.Check] = field(default_factory=dict)
+    upstreams: Upstreams | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
     duties: Duties = field(init=False)
 
@@ -81,22 +84,31 @@ class Product:
             own, policy=self.policy, identity=self.identity, governed=self.governed, ledger=self.ledger,
             clock=self.clock, token_key=page_token_key(KeyFiles(self.home.keys / "identity")),
             origin=self.settings.gateway_origin())
-        return (*own, *authzen_endpoints(city))
+        return with_description(
+            (*own, *policy_operations.authzen(authzen_endpoints(city))), self._audience,
+            version=version("gridwarden"), origin=self.settings.gateway_origin())
+
+    def _audience(self) -> Audience:
+        bundle = self.policy.engine.bundle
+        return Audience() if bundle is None else Audience(bundle.revision, bundle.data.get("access", {}))
 
     def _own_endpoints(self) -> tuple[Endpoint, ...]:
         checks = {"ledger": self._ledger_check, "database": self.grid.bus.check, "background": self.supervisor.check,
                   "changes": self.changes.check, "duties": self.duties.supervisor.check, **self.checks}
-        return (
-            *health.endpoints(health.Health(checks), self.peers.exposition),
+        return described((
+            *health.endpoints(health.Health(checks, self._notes), self.peers.exposition),
             *identity_endpoints(self.identity),
-            *policy_endpoints(self.policy.engine, self.policy.risk),
+            *policy_endpoints(self.policy.engine, self.policy.risk, self.policy.explainer),
             *self._ledger_endpoints(),
             *governance_endpoints(self.governed.catalog, self.governed.lineage, self.ledger),
             *grid_endpoints(self.grid, self.governed.governor),
             *siem_endpoints(self.guarding.detector, self.guarding.alerts),
             *soar_endpoints(self.guarding.responder),
             *decisions.endpoints(self.ledger),
+            *why.endpoints(self.ledger, self.policy.explainer),
+            *watermark_desk.endpoints(self._watermarks(), self.ledger),
             *live_decisions.endpoints(self.ledger),
+            *(own.passed_on(self.upstreams.endpoints()) if self.upstreams else ()),
         )
 
     def gateways(self, *origins: str) -> list[Gateway]:
@@ -110,8 +122,11 @@ class Product:
             endpoints, identity=self.identity, policy=self.policy.engine, risk=self.policy.risk,
             ledger=self.ledger, labels=self.governed.catalog, clock=self.clock,
             origin=origin, verification=self.verification, limits=self.counting.limiter,
-            trusted_proxies=self.settings.trusted_proxies,
+            trusted_proxies=self.settings.trusted_proxies, watermarks=self._watermarks(),
         )
+
+    def _watermarks(self) -> Watermarks:
+        return Watermarks(KeyFiles(self.home.keys / "identity").form_key())
 
     async def first_start(self, screen: Screen, *, demo: bool) -> None:
         """Bring what a first start brings; later starts find it there, and so do processes that do not lead."""
@@ -191,7 +206,10 @@ class Product:
         audited = self.audited
         return ledger_endpoints(
             audited.ledger, self.clock, erasure=audited.erasure, tiles=audited.tiles, mirrors=audited.mirrors,
-            witnessing=audited.witnessing, exporter=audited.exporter, version=version("gridwarden"))
+            witnessing=audited.witnessing, exporter=audited.exporter)
+
+    def _notes(self) -> tuple[str, ...]:
+        return self.upstreams.notes() if self.upstreams else ()
 
     async def _ledger_check(self) -> None:
         self.ledger.refuse_unless_sealing()

@@ -68,7 +68,8 @@ def explained(sealed: SealedEvent) -> dict[str, Any]:
         "source_ip": event.get("source", {}).get("ip"), "resource": grid.get("resource", {}),
         "path": event.get("url", {}).get("path"),
         **{name: decision.get(name) for name in (
-            "action", "allow", "reasons", "obligations", "risk", "risk_reasons", "revision", "purpose",
+            "action", "allow", "reasons", "obligations", "risk", "risk_reasons", "revision", "purpose", "unfulfilled",
+            "bundle_age_s", "ttl_s",
         )},
     }
 

@@ -25,6 +25,7 @@ from control_plane.wiring.limits import limits_of
 from control_plane.wiring.pools import Pools, opened
 from control_plane.wiring.risk import risk_of
 from control_plane.wiring.settling import left
+from control_plane.wiring.upstreams import upstreams_of
 from governance.service import Catalog, Governor, Lineage
 from governance.store.catalog import CatalogStore
 from governance.store.lineage import LineageStore
@@ -47,6 +48,8 @@ from policy_engine.adapters.bundle_folder import BundleFolder
 from policy_engine.adapters.opa_server import OpaServerEvaluator
 from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
 from policy_engine.service import Evaluator, PolicyEngine
+from policy_engine.service.explaining import Explainer
+from policy_engine.store.kept_bundles import KeptBundles
 from shared_kernel.clock import Clock, SystemClock
 from siem_rules.service import AlertQueue, Detector, shipped_rules
 from siem_rules.store.alerts import AlertStore
@@ -79,12 +82,13 @@ async def policy_of(settings: Settings, pools: Pools, ledger: Ledger, clock: Clo
     """Yield who decides, its bundle loaded, and who scores, its histories read."""
     evaluator: Evaluator = OpaServerEvaluator(str(settings.opa_url), clock) if settings.opa_url else RegorusEvaluator()
     folder = settings.policy_bundle or SHIPPED_POLICIES
-    engine = PolicyEngine(evaluator, BundleFolder(folder), ledger, clock)
+    kept = KeptBundles(pools.app)
+    engine = PolicyEngine(evaluator, BundleFolder(folder), ledger, clock, kept=kept)
     try:
         await engine.start()
         with risk_of(settings, pools.app, ledger, clock) as risk:
             await risk.start()
-            yield Policy(engine, risk)
+            yield Policy(engine, risk, Explainer(kept, lambda: engine.bundle))
     finally:
         await engine.close()
 
@@ -141,10 +145,11 @@ async def assembled(
         counting = await stack.enter_async_context(limits_of(settings, pools, ledger, clock))
         verification, changes = vigilance(pools, policy, clock), Changes(url)
         Reactions(identity, verification, clock).listen(changes)
+        upstreams = await stack.enter_async_context(upstreams_of(settings, home, identity.pen, vault, clock))
         product = Product(
             settings=settings, home=home, audited=audited, policy=policy, identity=identity, governed=governed,
             grid=grid, guarding=guarding, clock=clock, changes=changes, verification=verification,
-            counting=counting, vault=vault, peers=peers or Peers(),
+            counting=counting, vault=vault, peers=peers or Peers(), upstreams=upstreams,
         )
         stack.push_async_callback(product.stop)
         yield product

@@ -1,4 +1,4 @@
-"""GET the policy that decides, POST a question to try it without effect; and what risk.py offers."""
+"""GET the policy that decides, POST a question to try it without effect, of two revisions; and what risk.py offers."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from policy_engine.http.risk import risk_endpoints
-from policy_engine.service import MalformedQuestionError, PolicyEngine, Question, RiskScorer, to_input
+from policy_engine.service import Decision, MalformedQuestionError, PolicyEngine, Question, RiskScorer, to_input
+from policy_engine.service.explaining import Explainer
 from shared_kernel.clock import to_iso
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import UnprocessableError
@@ -18,15 +19,16 @@ MAX_QUESTION = 65_536
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """A question as the gateway would ask it."""
+    """A question as the gateway would ask it; `bundle` names another revision to compare with."""
 
     subject: dict[str, Any]
     action: str
     resource: dict[str, Any]
     context: dict[str, Any]
+    bundle: str | None = None
 
 
-def endpoints(policy: PolicyEngine, risk: RiskScorer) -> tuple[Endpoint, ...]:
+def endpoints(policy: PolicyEngine, risk: RiskScorer, explainer: Explainer) -> tuple[Endpoint, ...]:
     """Return the routes."""
 
     async def show(_: Request) -> Response:
@@ -38,11 +40,14 @@ def endpoints(policy: PolicyEngine, risk: RiskScorer) -> tuple[Endpoint, ...]:
         })
 
     async def evaluate(request: Request) -> Response:
-        decision = await policy.decide(_question(await request.body()))
-        return _json({
-            "allow": decision.allow, "reasons": decision.reasons, "obligations": decision.obligations,
-            "revision": decision.revision, "ttl_s": decision.ttl_s,
-        })
+        asked = _asked(await request.body())
+        question = _question(asked)
+        decision = await policy.decide(question)
+        if asked.bundle is None:
+            return _json(_told(decision))
+        other = await explainer.answer(question, asked.bundle)
+        same = (decision.allow, decision.obligations) == (other.allow, other.obligations)
+        return _json({**_told(decision), "compared": {**_told(other), "same": same}})
 
     return (
         *risk_endpoints(risk),
@@ -51,11 +56,21 @@ def endpoints(policy: PolicyEngine, risk: RiskScorer) -> tuple[Endpoint, ...]:
     )
 
 
-def _question(body: bytes) -> Question:
+def _asked(body: bytes) -> _Asked:
     try:
-        asked = msgspec.convert(parse_strict(body), _Asked)
+        return msgspec.convert(parse_strict(body), _Asked)
     except msgspec.ValidationError as cause:
         raise UnprocessableError(f"the question is malformed: {cause}") from cause
+
+
+def _told(decision: Decision) -> dict[str, Any]:
+    return {
+        "allow": decision.allow, "reasons": decision.reasons, "obligations": decision.obligations,
+        "revision": decision.revision, "bundle_age_s": decision.bundle_age_s, "ttl_s": decision.ttl_s,
+    }
+
+
+def _question(asked: _Asked) -> Question:
     question = Question(asked.subject, asked.action, asked.resource, asked.context)
     try:
         to_input(question)

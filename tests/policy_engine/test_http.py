@@ -15,6 +15,8 @@ from policy_engine.adapters.bundle_folder import BundleFolder
 from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
 from policy_engine.http import endpoints
 from policy_engine.service import PolicyEngine, RiskFeatures, RiskScorer
+from policy_engine.service.explaining import Explainer
+from policy_engine.store.kept_bundles import KeptBundles
 from policy_engine.store.risk_history import RiskHistoryStore
 from shared_kernel.errors import GridwardenError
 from tests.frozen_clock import FrozenClock
@@ -33,11 +35,13 @@ def scorer(app_pool: asyncpg.Pool) -> RiskScorer:
 
 
 @pytest.fixture
-async def client(scorer: RiskScorer, clock: FrozenClock) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app_pool: asyncpg.Pool, scorer: RiskScorer, clock: FrozenClock) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client of the routes."""
-    engine = PolicyEngine(RegorusEvaluator(), BundleFolder(SHIPPED), ListRecorder(), clock)
+    kept = KeptBundles(app_pool)
+    engine = PolicyEngine(RegorusEvaluator(), BundleFolder(SHIPPED), ListRecorder(), clock, kept=kept)
     await engine.start()
-    routes = [Route(e.path, e.handler, methods=[e.method]) for e in endpoints(engine, scorer)]
+    explainer = Explainer(kept, lambda: engine.bundle)
+    routes = [Route(e.path, e.handler, methods=[e.method]) for e in endpoints(engine, scorer, explainer)]
     app = Starlette(routes=routes, exception_handlers={GridwardenError: _problem})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
@@ -88,10 +92,27 @@ async def test_a_subject_is_made_unknown(client: httpx.AsyncClient, scorer: Risk
     assert scorer.score(features).value == 40
 
 
-async def test_every_route_names_an_action_the_shipped_policy_knows(clock: FrozenClock, scorer: RiskScorer) -> None:
+async def test_every_route_names_an_action_the_shipped_policy_knows(
+    app_pool: asyncpg.Pool, clock: FrozenClock, scorer: RiskScorer,
+) -> None:
     engine = PolicyEngine(RegorusEvaluator(), BundleFolder(SHIPPED), ListRecorder(), clock)
     access = BundleFolder(SHIPPED).read().data["access"]
 
-    actions = {endpoint.action for endpoint in endpoints(engine, scorer)}
+    explainer = Explainer(KeptBundles(app_pool), lambda: None)
+    actions = {endpoint.action for endpoint in endpoints(engine, scorer, explainer)}
 
     assert actions <= access["by_role"].keys() | access["signed_in"].keys() | access["any_scope"].keys()
+
+
+async def test_a_question_is_put_to_two_revisions(client: httpx.AsyncClient) -> None:
+    revision = (await client.get("/api/v1/policy")).json()["revision"]
+
+    answer = (await client.post("/api/v1/policy/evaluate", json=_asked(bundle=revision))).json()
+
+    assert answer["compared"] == {**{name: answer[name] for name in answer if name != "compared"}, "same": True}
+
+
+async def test_a_revision_nobody_kept_is_not_found(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/policy/evaluate", json=_asked(bundle="0" * 64))
+
+    assert answer.json()["kind"] == "not-found"
