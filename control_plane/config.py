@@ -40,12 +40,12 @@ class Settings(BaseSettings):
     gateway_port: Port = 5000
     console_port: Port = 8080
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
     issuer: HttpUrl | None = None
     console_url: HttpUrl | None = None
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
     opa_url: HttpUrl | None = Field(default=None, validation_alias=_named("opa_url", "OPA_URL"))
     policy_bundle: Path | None = None
+    signal_transmitters: Path | None = None
     rate_limits: Path | None = None
     redis_url: SecretStr | None = Field(default=None, validation_alias=_named("redis_url", "REDIS_URL"))
     mongodb_host: str | None = Field(default=None, validation_alias=_named("mongodb_host", "MONGODB_HOST"))

@@ -9,7 +9,10 @@ from control_plane.wiring.pools import Pools
 from identity.adapters.outbound import Outbound
 from identity.adapters.places import Places
 from identity.adapters.smtp import Smtp, SmtpServer
+from identity.adapters.transmitters_file import transmitters_of
 from identity.domain.oauth.client_certificates import Authorities, UnusableAuthoritiesError
+from identity.domain.signals.received import TrustedTransmitter
+from identity.http.signals.receiving import PATH as RECEIVER
 from identity.service import IdentityProvider
 from identity.service.clients.registrar import RegistrationPolicy
 from identity.service.keys.keychain import KeySource
@@ -50,7 +53,8 @@ def identity_of(  # noqa: PLR0913 - a composition point
             outbound=Outbound(settings.outbound_networks, settings.outbound_ca),
             client_authorities=_authorities(settings.tls_client_ca), registration=registration_policy(settings),
             people_registration=settings.people_registration == "open", mail=mail, places=places,
-            login_risk=login_risk, login_accepted=login_accepted)
+            login_risk=login_risk, login_accepted=login_accepted,
+            transmitters=_transmitters(settings))
         stack.callback(provider.close)
         yield provider
 
@@ -66,6 +70,12 @@ def registration_policy(settings: Settings) -> RegistrationPolicy:
     """Return who may register which clients."""
     return RegistrationPolicy(is_open=settings.client_registration == "open",
                               requires_pkce=settings.client_registration_pkce, networks=settings.outbound_networks)
+
+
+def _transmitters(settings: Settings) -> tuple[TrustedTransmitter, ...]:
+    if settings.signal_transmitters is None:
+        return ()
+    return transmitters_of(settings.signal_transmitters, settings.gateway_url() + RECEIVER)
 
 
 def _mail(settings: Settings) -> Smtp | None:

@@ -23,6 +23,7 @@ from identity.http.pages.rendering import Pages
 from identity.http.pages.static_files import StaticRoutes
 from identity.http.people_routes import people_endpoints
 from identity.http.scim.routes import scim_endpoints
+from identity.http.signals.receiving import receiver_endpoints
 from identity.http.signals.routes import signal_endpoints
 from identity.service import IdentityProvider
 from shared_kernel.endpoint import Endpoint
@@ -36,6 +37,7 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
     return (
         *_discovery(protocol, base),
         *signal_endpoints(provider),
+        *receiver_endpoints(provider),
         *_below(base, (*_protocol(protocol), *userinfo_endpoints(provider),
                        *_registration(RegistrationRoutes(provider)), *_pages(front), *people_endpoints(front))),
         *_administration(AdministrationRoutes(provider)),

@@ -56,6 +56,7 @@ ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "initial_access_token_revoked": ("iam", ("admin", "deletion")),
     "backchannel_logout_sent": ("session", ("end",)),
     "signal_stream_changed": ("configuration", ("change",)),
+    "signal_received": ("session", ("info",)),
     "userinfo_read": ("iam", ("user", "info")),
     "keys_rotated": ("configuration", ("change",)),
     "key_source_lost": ("configuration", ("error",)),

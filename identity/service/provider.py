@@ -13,6 +13,7 @@ from identity.domain.oauth.parameters import unique
 from identity.domain.oauth.token_requests import read_token_parameters
 from identity.domain.people.interactions import NO_WISHES, Interaction, Purpose, Wishes, seal, unseal
 from identity.domain.records import Client, Session, User
+from identity.domain.signals.received import TrustedTransmitter
 from identity.service.clients.administration import ClientAdministration
 from identity.service.clients.authentication import ClientAuthentication
 from identity.service.clients.known_clients import KnownClients
@@ -49,6 +50,7 @@ from identity.service.people.outcomes import LoginOutcome, Visit
 from identity.service.people.passwords import Passwords
 from identity.service.scim.groups import GroupDirectory
 from identity.service.scim.people import PeopleDirectory
+from identity.service.signals.receiver import SignalReceiver
 from identity.service.signals.transmitter import Transmitter
 from identity.store.database import Database
 from identity.store.pruning import DOOMED
@@ -75,7 +77,7 @@ class IdentityProvider:
     `login_risk` scores a login 0 to 100 (from 40 a second factor is due, from 80 it is refused, and a failure to score
     asks for a second factor); `login_accepted` hears of every login that succeeded, with its `amr`. `places` finds
     addresses on the map. `mail` sends what waits in the outbox; `people_registration` lets strangers register.
-    `passwords` hashes them.
+    `passwords` hashes them. The events of `transmitters` take effect on our people.
     """
 
     def __init__(self, database: Database, recorder: Recorder, clock: Clock, *, issuer: str, keys: KeySource,  # noqa: PLR0913 - a composition point
@@ -85,7 +87,7 @@ class IdentityProvider:
                  lifetimes: Lifetimes | None = None, login_risk: LoginRisk | None = None,
                  login_accepted: LoginAccepted | None = None, mail: MailSender | None = None,
                  places: Places | None = None, people_registration: bool = False,
-                 passwords: Passwords | None = None) -> None:
+                 passwords: Passwords | None = None, transmitters: Sequence[TrustedTransmitter] = ()) -> None:
         outbound = outbound or Outbound()
         journal, lifetimes = Journal(recorder, clock), lifetimes or Lifetimes()
         self.keychain = Keychain(keys, clock, journal, rotation_days=key_rotation_days,
@@ -106,6 +108,7 @@ class IdentityProvider:
         self._open_to_people(is_open=people_registration)
         self._open_to_clients(client_authorities or Authorities(), registration or RegistrationPolicy())
         self._open_for_tokens()
+        self.signal_receiver = SignalReceiver(self._foundation, self.accounts, transmitters)
 
     def _open_to_people(self, *, is_open: bool) -> None:
         """Set up what people and their administrators ask for."""

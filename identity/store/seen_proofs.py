@@ -30,3 +30,8 @@ class SeenProofs:
         return bool(await self._executor.fetchval(
             "INSERT INTO identity.seen_proofs VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true",
             kind, digest, expires_at_us))
+
+    async def was_shown(self, kind: str, digest: bytes) -> bool:
+        """Tell whether a proof was used up before, without using it up."""
+        return bool(await self._executor.fetchval(
+            "SELECT EXISTS (SELECT FROM identity.seen_proofs WHERE kind = $1 AND digest = $2)", kind, digest))

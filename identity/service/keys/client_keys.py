@@ -59,11 +59,15 @@ class ClientKeys:
         uri = client.settings.jwks_uri
         if uri is None:
             raise InvalidTokenError("its client has registered no keys")
+        return await self.at(uri, kid=kid)
+
+    async def at(self, uri: str, *, kid: object = None) -> Mapping[str, Any]:
+        """Return the set at an address; raise InvalidTokenError when it cannot be had."""
         if not self._known(uri).answers(kid, self._clock.now_us()):
             await self._fetch_once(uri)
         known = self._known(uri)
         if not known.is_usable(self._clock.now_us()):
-            raise InvalidTokenError("its client's keys cannot be fetched from its jwks_uri")
+            raise InvalidTokenError("its signer's keys cannot be fetched from their jwks_uri")
         return known.jwks
 
     def _known(self, uri: str) -> _Fetched:
