@@ -60,7 +60,8 @@ class Pages:
         self, request: Request, session: ConsoleSession | None, *, status: int, message: str, **problem: Any,  # noqa: ANN401
     ) -> Response:
         """Say in the asker's form why this did not work; `problem` holds the members of the gateway's answer."""
-        about = {"title": _phrase(status), "reasons": [], "request_id": "", **problem, "message": message}
+        about = {"title": _phrase(status), "reasons": [], "request_id": "", "sign_in": "", **problem,
+                 "message": message}
         form = form_wanted(request)
         if form is Form.DATA:
             return JSONResponse({"detail": message, **problem}, status)

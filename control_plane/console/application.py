@@ -1,5 +1,6 @@
 """The console as an ASGI application: its routes are a table, each page a handler that asks the gateway."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
@@ -22,6 +23,7 @@ from control_plane.console.visit import Visit
 OpenPage = Callable[[Console, Request], Awaitable[Response]]
 Page = Callable[[Visit], Awaitable[Response]]
 _MAX_USER_AGENT = 256
+_LOGIN = {"max_age": re.compile(r"[0-9]{1,9}"), "acr_values": re.compile(r"[A-Za-z0-9:._/+-]{1,128}")}
 _SENTENCES = {404: "There is no such page.", 405: "This page does not take that method."}
 
 
@@ -119,8 +121,15 @@ def _user_agent(request: Request) -> str:
 async def begin_sign_in(console: Console, request: Request) -> Response:
     """Send the browser to the provider."""
     session = console.session_of(request) or console.sessions.start()
-    url = console.sign_in.begin(session, then=local_path(request.query_params.get("then", START)))
+    url = console.sign_in.begin(
+        session, then=local_path(request.query_params.get("then", START)), **_demanded(request))
     return console.remember(RedirectResponse(url, 303), session)
+
+
+def _demanded(request: Request) -> dict[str, str]:
+    """Return how the login must be, as far as it is said in a way that can be said to the provider."""
+    return {name: value for name, pattern in _LOGIN.items()
+            if (value := request.query_params.get(name)) and pattern.fullmatch(value)}
 
 
 async def finish_sign_in(console: Console, request: Request) -> Response:

@@ -46,6 +46,11 @@ class Answer:
         """Return the gateway's problem; empty when it said nothing we understand."""
         return self.body if not self.is_ok and isinstance(self.body, dict) else {}
 
+    @property
+    def wants_another_login(self) -> bool:
+        """Tell whether the token is good and its login too old or too weak for this (RFC 9470)."""
+        return str(self.problem.get("type", "")).endswith(":insufficient-user-authentication")
+
 
 class GatewayClient:
     """Calls the gateway for one person at a time; renews the person's access token when it has run out.
@@ -86,6 +91,8 @@ class GatewayClient:
     async def _call(self, session: ConsoleSession, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401
         used = session.tokens.get("access_token", "")
         answer = await self._once(session, method, path, request)
+        if answer.wants_another_login:
+            return answer
         if answer.status == httpx.codes.UNAUTHORIZED and await self._renewed(session, used):
             answer = await self._once(session, method, path, request)
         if answer.status == httpx.codes.UNAUTHORIZED:

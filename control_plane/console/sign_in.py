@@ -36,11 +36,14 @@ class SignIn:
         self._secret = client_secret
         self._http = http
 
-    def begin(self, session: ConsoleSession, *, then: str) -> str:
-        """Return where to send the browser; what must match later is kept in the session."""
+    def begin(self, session: ConsoleSession, *, then: str, **login: str) -> str:
+        """Return where to send the browser; what must match later is kept in the session.
+
+        `login` may say `max_age` and `acr_values` (OpenID Connect Core 1.0, section 3.1.2.1).
+        """
         verifier, nonce = secret() + secret(), secret()
         url, state = self._client().create_authorization_url(
-            f"{self._issuer}/oauth2/authorize", code_verifier=verifier, nonce=nonce,
+            f"{self._issuer}/oauth2/authorize", code_verifier=verifier, nonce=nonce, **login,
         )
         session.keep_flow(str(state), Flow(verifier, nonce, then))
         return str(url)

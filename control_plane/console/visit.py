@@ -4,7 +4,7 @@ import hashlib
 import json
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,6 +14,11 @@ from control_plane.console.answers import Form, form_wanted
 from control_plane.console.console import Console
 from control_plane.console.gateway_client import Answer
 from control_plane.console.sessions import ConsoleSession
+
+LOG_IN_AGAIN = "Log in again"
+NEEDS_LOGIN = "This is only shown to somebody who logged in a moment ago, or more safely than you did."
+AFTER_LOGIN = ("This was not done: it is only done for somebody who logged in a moment ago, or more safely than you "
+               "did. Log in again, then send the form once more.")
 
 
 class Visit:
@@ -49,8 +54,19 @@ class Visit:
         """Say why the gateway refused, in its own words."""
         problem = answer.problem
         message = str(problem.get("detail") or "The gateway refused this without a reason.")
-        members = {name: problem[name] for name in ("title", "reasons", "request_id") if problem.get(name)}
+        members: dict[str, Any] = {
+            name: problem[name] for name in ("title", "reasons", "request_id") if problem.get(name)}
+        if answer.wants_another_login:
+            members |= {"title": LOG_IN_AGAIN, "sign_in": self._another_login(problem)}
+            message = AFTER_LOGIN if self.request.method == "POST" else NEEDS_LOGIN
         return self.console.pages.trouble(self.request, self.session, status=answer.status, message=message, **members)
+
+    def _another_login(self, problem: dict[str, Any]) -> str:
+        """Return where a login as demanded begins; it ends at this page, after a form at the section it was in."""
+        path = self.request.url.path
+        wanted = {"then": path if self.request.method == "GET" else "/" + path.split("/")[1]}
+        wanted |= {name: str(problem[name]) for name in ("max_age", "acr_values") if name in problem}
+        return f"/sign-in?{urlencode(wanted)}"
 
     def query(self, name: str) -> str:
         """Return a query parameter or an empty text."""

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
+from control_plane.console.rule_picture import rule_picture
 from control_plane.console.visit import Visit
 
 _PAGE = 50
@@ -21,8 +22,13 @@ async def latest(visit: Visit) -> Response:
 
 async def one(visit: Visit) -> Response:
     """Explain the sealed decision behind a request id."""
-    answer = await visit.ask(f"/api/v1/decisions/{visit.part('request_id')}")
-    return visit.page("why.html", decision=answer.body) if answer.is_ok else visit.refused(answer)
+    path = f"/api/v1/decisions/{visit.part('request_id')}"
+    answer = await visit.ask(path)
+    if not answer.is_ok:
+        return visit.refused(answer)
+    asked_again = await visit.ask(f"{path}/why")
+    why = asked_again.body if asked_again.is_ok else None
+    return visit.page("why.html", decision=answer.body, why=why, picture=rule_picture(why["rules"]) if why else None)
 
 
 ROUTES = (("GET", "/why", latest), ("GET", "/why/{request_id}", one))
