@@ -15,6 +15,7 @@ import orjson
 from policy_engine.adapters.inspection import by_package, inspect
 from policy_engine.domain.breaker import Breaker
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
+from policy_engine.domain.reads import EVERYTHING
 from shared_kernel.clock import Clock
 from shared_kernel.errors import UnavailableError
 
@@ -46,6 +47,7 @@ class OpaServerEvaluator:
 
     name = "opa"
     is_remote = True
+    reads = EVERYTHING
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._url = url.rstrip("/")

@@ -11,9 +11,11 @@ from typing import Any
 
 import orjson
 
+from policy_engine.adapters.inputs_read import inputs_read
 from policy_engine.adapters.inspection import first_line, inspect
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.question import Question, to_input
+from policy_engine.domain.reads import EVERYTHING, Reads
 from shared_kernel.errors import UnavailableError
 
 ENTRY = "data.gateway.decision"
@@ -34,6 +36,12 @@ class RegorusEvaluator:
     def __init__(self) -> None:
         self._machine: Any = None
         self._candidate: Any = None
+        self._reads = self._candidate_reads = EVERYTHING
+
+    @property
+    def reads(self) -> Reads:
+        """What the policies that decide can read of a question."""
+        return self._reads
 
     @property
     def needs_adoption(self) -> bool:
@@ -44,10 +52,12 @@ class RegorusEvaluator:
         """Compile and warm the bundle beside the one that decides; raise RefusedBundleError if it must not decide."""
         inspect(bundle.policies)
         self._candidate = _compiled(bundle)
+        self._candidate_reads = inputs_read(orjson.loads(self._candidate.get_ast_as_json()))
 
     async def adopt(self, bundle: Bundle) -> None:  # noqa: ARG002 - another engine publishes the bundle here
         """Let the prepared machine decide from now on."""
         self._machine, self._candidate = self._candidate, None
+        self._reads = self._candidate_reads
         await asyncio.sleep(0)
 
     async def evaluate(self, document: bytes) -> Any:  # noqa: ANN401 - an answer is any JSON until it is decoded

@@ -4,7 +4,7 @@ A *no* may demand a login (`step_up`) or that somebody is told (`notify`): with 
 that allows and demands a login at once is that *no*.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,14 +61,10 @@ def _fault(answer: object) -> str | None:
         return f"{type(answer).__name__} instead of an object"
     if answer.keys() != _PARTS:
         return f"its parts must be {', '.join(sorted(_PARTS))}"
-    checks = (
-        (type(answer["allow"]) is bool, "allow is not true or false"),
-        (_are_sentences(answer["reasons"]), "reasons are not sentences"),
-        (_are_obligations(answer["obligations"]), "obligations are not objects by name"),
-        (type(answer["ttl_s"]) is int and 0 <= answer["ttl_s"] <= MAX_TTL_S, "ttl_s is not a number of seconds"),
-    )
-    fault = next((fault for holds, fault in checks if not holds), None)
-    return fault or _unfulfillable(answer["obligations"], allow=answer["allow"])
+    for part, (holds, fault) in _FAULTS.items():
+        if not holds(answer[part]):
+            return fault
+    return _unfulfillable(answer["obligations"], allow=answer["allow"])
 
 
 def _unfulfillable(obligations: Mapping[str, Mapping[str, Any]], *, allow: bool) -> str | None:
@@ -85,8 +81,26 @@ def _unfulfillable(obligations: Mapping[str, Mapping[str, Any]], *, allow: bool)
 
 
 def _are_sentences(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
+    if not isinstance(value, list) or not value:
+        return False
+    for item in value:  # noqa: SIM110 - a generator would cost as much as the rest of the check
+        if not isinstance(item, str) or not item:
+            return False
+    return True
 
 
 def _are_obligations(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(parameters, dict) for parameters in value.values())
+    return value == {} or (
+        isinstance(value, dict) and all(isinstance(parameters, dict) for parameters in value.values()))
+
+
+def _are_seconds(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAX_TTL_S
+
+
+_FAULTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "allow": (lambda value: value is True or value is False, "allow is not true or false"),
+    "reasons": (_are_sentences, "reasons are not sentences"),
+    "obligations": (_are_obligations, "obligations are not objects by name"),
+    "ttl_s": (_are_seconds, "ttl_s is not a number of seconds"),
+}

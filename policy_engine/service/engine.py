@@ -84,11 +84,12 @@ class PolicyEngine:
         try:
             document = to_input(question)
             digest = digest_of(spelled(document))
-            seen = spelled(self._evaluator.reads.part_of(document))
+            subject_id = document["subject"]["id"]
+            seen = spelled(self._evaluator.reads.narrow(document))
             if self._evaluator.is_remote:
                 async with asyncio.timeout(DEADLINE_S):
                     return from_answer(await self._evaluator.evaluate(seen), revision, digest=digest)
-            return await self._known_or_asked(document["subject"]["id"], seen, revision, digest)
+            return await self._known_or_asked(subject_id, seen, revision, digest)
         except MalformedQuestionError as error:
             return denied(f"{error}: denied", revision)
         except Exception as error:  # noqa: BLE001 - doubt of any kind is a no
