@@ -28,15 +28,16 @@ clearance := reach if {
 } else := min([reach, data.access.levels.CONFIDENTIAL])
 
 # A missing or unknown label counts as RESTRICTED; `not levels[label] <= clearance` would let it through.
-masked := sort([column |
-	some column, label in input.resource.columns
-	object.get(data.access.levels, label, data.access.levels.RESTRICTED) > clearance
-])
+obligations["mask"] := {"columns": columns} if {
+	columns := sort([column |
+		some column, label in input.resource.columns
+		object.get(data.access.levels, label, data.access.levels.RESTRICTED) > clearance
+	])
+	count(columns) > 0
+}
 
-obligations["mask"] := {"columns": masked} if count(masked) > 0
-
-masking := [sprintf("%v masked: above your clearance %v", [concat(", ", masked), label_of(clearance)]) |
-	count(masked) > 0
+masking := [sprintf("%v masked: above your clearance %v", [concat(", ", mask.columns), label_of(clearance)]) |
+	mask := obligations.mask
 ]
 
 label_of(level) := concat(" or ", [label | some label, number in data.access.levels; number == level])

@@ -13,29 +13,34 @@ default decision := {
 	"ttl_s": 0,
 }
 
+# Yes, by a right of the caller's that neither risk, data nor an old login forbids to use.
 decision := {
 	"allow": true,
-	"reasons": array.concat(grounds, masking),
+	"reasons": array.concat(rights, masking),
 	"obligations": obligations,
 	"ttl_s": ttl_s,
 } if {
-	count(grounds) > 0
-} else := {"allow": false, "reasons": sort(refusals), "obligations": demanded_of_a_no, "ttl_s": 0} if {
-	count(refusals) > 0
-}
-
-# Why the answer is yes: a right of the caller's that neither risk, data nor an old login forbids to use; or what a
-# stranger may do, which everyone may do: to sign in again is the remedy that a high risk leaves open.
-grounds := rights if {
 	count(rights) > 0
 	risk < data.access.risk.denied
 	data_within_clearance
 	not login_missing
-} else := [sprintf("%v is open to everyone", [input.action])] if {
+} else := {
+	"allow": true,
+	"reasons": [sprintf("%v is open to everyone", [input.action])],
+	"obligations": obligations,
+	"ttl_s": ttl_s,
+} if {
 	open_to_everyone
+} else := {
+	"allow": false,
+	"reasons": sort(refusals),
+	"obligations": demanded_of_a_no,
+	"ttl_s": 0,
+} if {
+	count(refusals) > 0
 }
 
 # An answer may be reused for a moment, unless the risk calls for a fresh look each time.
-default ttl_s := 0
-
-ttl_s := data.access.ttl_s if risk < data.access.risk.elevated
+ttl_s := data.access.ttl_s if {
+	risk < data.access.risk.elevated
+} else := 0
