@@ -21,6 +21,9 @@ from control_plane.gateway import decisions, live_decisions, watermark_desk, why
 from control_plane.gateway.enforcement import Gateway
 from control_plane.gateway.watermark import Watermarks
 from control_plane.home import Home
+from control_plane.openapi import own as own_operations
+from control_plane.openapi.audience import Audience
+from control_plane.openapi.endpoints import with_description
 from control_plane.parts import Audited, Counting, Governed, Grid, Guarding, Policy
 from control_plane.relay import relay
 from control_plane.screen import Screen
@@ -34,9 +37,11 @@ from identity.adapters.key_files import KeyFiles
 from identity.http.endpoints import endpoints as identity_endpoints
 from identity.service import IdentityProvider
 from policy_engine.http import endpoints as policy_endpoints
+from policy_engine.http import operations as policy_operations
 from policy_engine.http.authzen import endpoints as authzen_endpoints
 from shared_kernel.clock import Clock
 from shared_kernel.endpoint import Endpoint
+from shared_kernel.operation import described
 from siem_rules.http import endpoints as siem_endpoints
 from soar_playbooks.http import endpoints as soar_endpoints
 
@@ -108,8 +113,8 @@ class Product:
             *why.endpoints(self.ledger, self.policy.explainer),
             *watermark_desk.endpoints(self._watermarks(), self.ledger),
             *live_decisions.endpoints(self.ledger),
-            *(own.passed_on(self.upstreams.endpoints()) if self.upstreams else ()),
-        )
+            *(own_operations.passed_on(self.upstreams.endpoints()) if self.upstreams else ()),
+        ), {**own_operations.OPERATIONS, **policy_operations.OPERATIONS})
 
     def gateways(self, *origins: str) -> list[Gateway]:
         """Return the enforcement point in front of all of them, once for each origin they are called by."""

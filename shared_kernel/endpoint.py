@@ -23,6 +23,7 @@ class Endpoint:
     back in the answer.
     `fulfils` names the obligations (shared_kernel/obligations.py) that the route's data path carries out; a decision
     that demands another is refused. Those every route can fulfil the enforcement point fulfils itself.
+    `operation` says what it takes and gives (shared_kernel/operation.py).
     """
 
     method: str
@@ -35,3 +36,4 @@ class Endpoint:
     own_credentials: bool = False
     echoes_request_id: bool = False
     fulfils: frozenset[str] = frozenset()
+    operation: Any = None

@@ -3,11 +3,13 @@
 from typing import Protocol
 
 from grid_services.http import ingest_endpoints, load_endpoints, telemetry_endpoints
+from grid_services.http.operations import OPERATIONS
 from grid_services.service import Analytics, Bus, Ingestion
 from grid_services.service.forecasting import Forecasting
 from grid_services.service.load_analytics import LoadAnalytics
 from shared_kernel.data_access import ReadGuard
 from shared_kernel.endpoint import Endpoint
+from shared_kernel.operation import described
 
 
 class Grid(Protocol):
@@ -27,8 +29,8 @@ class Grid(Protocol):
 
 def endpoints(grid: Grid, guard: ReadGuard) -> tuple[Endpoint, ...]:
     """Return every route of the house."""
-    return (
+    return described((
         *ingest_endpoints.endpoints(grid.ingestion),
         *telemetry_endpoints.endpoints(grid.analytics, grid.bus, grid.ingestion, guard),
         *load_endpoints.endpoints(grid.load, grid.forecasting, guard),
-    )
+    ), OPERATIONS)

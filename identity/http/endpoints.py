@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from identity.http import operations
 from identity.http.api.administration import AdministrationRoutes
 from identity.http.api.clients import MAX_IMPORT, ClientRoutes
 from identity.http.api.roles import RoleRoutes
@@ -27,6 +28,7 @@ from identity.http.signals.receiving import receiver_endpoints
 from identity.http.signals.routes import signal_endpoints
 from identity.service import IdentityProvider
 from shared_kernel.endpoint import Endpoint
+from shared_kernel.operation import ANY, described
 
 
 def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
@@ -34,16 +36,16 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
     base = urlsplit(provider.issuer).path
     front = Front(provider, Pages(base, is_open=provider.people.enrolment.is_open), Cookies(provider.issuer), base)
     protocol = ProtocolRoutes(provider)
+    api = (*_administration(AdministrationRoutes(provider)), *_roles(RoleRoutes(provider)),
+           *_clients(ClientRoutes(provider)))
     return (
-        *_discovery(protocol, base),
-        *signal_endpoints(provider),
-        *receiver_endpoints(provider),
-        *_below(base, (*_protocol(protocol), *userinfo_endpoints(provider),
-                       *_registration(RegistrationRoutes(provider)), *_pages(front), *people_endpoints(front))),
-        *_administration(AdministrationRoutes(provider)),
-        *_roles(RoleRoutes(provider)),
-        *_clients(ClientRoutes(provider)),
-        *scim_endpoints(provider),
+        *operations.oauth(_discovery(protocol, base)),
+        *operations.signals((*signal_endpoints(provider), *receiver_endpoints(provider))),
+        *_below(base, (*operations.oauth((*_protocol(protocol), *userinfo_endpoints(provider))),
+                       *operations.oauth(_registration(RegistrationRoutes(provider)), takes=ANY),
+                       *operations.pages((*_pages(front), *people_endpoints(front))))),
+        *described(api, operations.OPERATIONS),
+        *operations.scim(scim_endpoints(provider)),
     )
 
 

@@ -1,0 +1,1 @@
+"""The protected API, described: OpenAPI 3.1 made from the endpoints themselves."""
