@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from control_plane.cli import ca, clients, demo, keys, ledger, playbook, risk, rules, token, up
+from control_plane.cli import ca, clients, demo, keys, ledger, playbook, policy, risk, rules, token, up
 from control_plane.logs import configure_logs
 from shared_kernel.errors import GridwardenError
 
@@ -22,6 +22,7 @@ app.add_typer(ca.app, name="ca")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(policy.app, name="policy")
 app.add_typer(risk.app, name="risk")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbook.app, name="playbook")
