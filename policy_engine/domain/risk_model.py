@@ -119,11 +119,11 @@ class Model:
 
     def _read(self, bins: Bins) -> Reading:
         scores = parts_of(bins, self.density, self._above, self.forest)
-        rarities = {part: self.tails[part].rarity(score) for part, score in scores.items()}
-        surprise = sum(-math.log10(max(rarity, 1e-12)) for rarity in rarities.values()) / len(rarities)
-        if not math.isfinite(surprise):
+        if not all(map(math.isfinite, scores.values())):
             message = "a score that is no number"
             raise ValueError(message)
+        rarities = {part: self.tails[part].rarity(score) for part, score in scores.items()}
+        surprise = sum(-math.log10(max(rarity, 1e-12)) for rarity in rarities.values()) / len(rarities)
         points = round(min(MOST_POINTS, max(0.0, (surprise - FREE_DECADES) * POINTS_A_DECADE)))
         return Reading(scores, rarities, surprise, points)
 
