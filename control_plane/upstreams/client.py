@@ -7,17 +7,19 @@ is decided elsewhere. TLS shows and believes what the service's plan says.
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from yarl import URL
 
-from control_plane.upstreams.fields import MAX_FIELDS, MAX_HEAD_BYTES, Head, Headers, UnusableHeadError, checked_head
+from control_plane.upstreams.connections import CheckedResponse, CleanConnector
+from control_plane.upstreams.fields import MAX_FIELDS, MAX_HEAD_BYTES, Headers, UnusableHeadError
 from control_plane.upstreams.plan import Address, Service
 
 KEEP_ALIVE_S = 15.0
 READ_BYTES = 65_536
 MAX_LINE_BYTES = 16_384
+SWITCHING_PROTOCOLS = 101
 _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -42,15 +44,15 @@ class Outgoing:
 class Answer:
     """A service's answer whose head is checked; read its body, then `release` or `drop` it."""
 
-    def __init__(self, response: aiohttp.ClientResponse, head: Head) -> None:
-        self._response, self.head = response, head
+    def __init__(self, response: CheckedResponse) -> None:
+        self._response, self.head = response, response.head
 
     async def chunk(self) -> bytes:
         """Return the next bytes of the body, none at its end; raise BrokenError when it is not whole."""
         try:
             return await self._response.content.readany()
-        except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as cause:
-            raise BrokenError(type(cause).__name__) from cause
+        except _BROKEN as cause:
+            raise BrokenError(_why(cause)) from cause
 
     def release(self) -> None:
         """Give a read answer's connection back."""
@@ -77,13 +79,12 @@ class Client:
                 server_hostname=self._server_name(), ssl=self._context())
         except _UNREACHABLE as cause:
             raise UnreachableError(_why(cause)) from cause
-        except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError, ValueError) as cause:
-            raise BrokenError(type(cause).__name__) from cause
-        try:
-            return Answer(response, checked_head(response.status, list(response.raw_headers)))
-        except UnusableHeadError as cause:
+        except _BROKEN as cause:
+            raise BrokenError(_why(cause)) from cause
+        if response.status == SWITCHING_PROTOCOLS:
             response.close()
-            raise BrokenError(str(cause)) from cause
+            raise BrokenError("it switches protocols unasked")
+        return Answer(cast("CheckedResponse", response))
 
     async def open_websocket(
         self, address: Address, outgoing: Outgoing, *, protocols: tuple[str, ...], max_message: int,
@@ -96,8 +97,8 @@ class Client:
                 headers=_fields_of(outgoing, address), server_hostname=self._server_name(), ssl=self._context())
         except _UNREACHABLE as cause:
             raise UnreachableError(_why(cause)) from cause
-        except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError, ValueError) as cause:
-            raise BrokenError(type(cause).__name__) from cause
+        except _BROKEN as cause:
+            raise BrokenError(_why(cause)) from cause
 
     async def close(self) -> None:
         """Close the connections."""
@@ -113,10 +114,11 @@ class Client:
 
     def _sessions(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
+            connector = CleanConnector(
                 limit=self._service.max_connections, keepalive_timeout=KEEP_ALIVE_S, use_dns_cache=False)
             self._session = aiohttp.ClientSession(
-                connector=connector, auto_decompress=False, trust_env=False, cookie_jar=aiohttp.DummyCookieJar(),
+                connector=connector, response_class=CheckedResponse, cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False, trust_env=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._service.timeouts.connect_s),
                 read_bufsize=READ_BYTES, max_line_size=MAX_LINE_BYTES, max_field_size=MAX_HEAD_BYTES // 2,
                 max_headers=MAX_FIELDS)
@@ -126,11 +128,14 @@ class Client:
 
 _UNREACHABLE: tuple[type[Exception], ...] = (
     aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ssl.CertificateError)
+_BROKEN: tuple[type[Exception], ...] = (
+    aiohttp.ClientError, aiohttp.http.HttpProcessingError, UnusableHeadError, OSError, ValueError)
 
 
 def _why(cause: Exception) -> str:
     inner = cause.__cause__ or cause
-    return type(inner).__name__ if not isinstance(inner, ssl.SSLError) else (inner.reason or type(inner).__name__)
+    told = str(inner) if isinstance(inner, UnusableHeadError) else getattr(inner, "reason", None)
+    return str(told or type(inner).__name__)
 
 
 def _fields_of(outgoing: Outgoing, address: Address) -> Any:  # noqa: ANN401 - aiohttp's own multi-dictionary

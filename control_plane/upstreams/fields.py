@@ -83,7 +83,7 @@ def to_service(fields: Headers, context: RequestContext, *, cookies: Iterable[st
 
 def checked_head(status: int, fields: Headers) -> Head:
     """Return a service's head; raise UnusableHeadError for one that two readers may read differently."""
-    if not 200 <= status <= 599:  # noqa: PLR2004 - RFC 9110 section 15
+    if not 200 <= status <= 599 and status != 101:  # noqa: PLR2004 - RFC 9110 section 15
         raise UnusableHeadError("its status is unknown")
     if len(fields) > MAX_FIELDS:
         raise UnusableHeadError("too many fields")
