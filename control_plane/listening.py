@@ -31,11 +31,13 @@ def listening(settings: Settings) -> Iterator[tuple[Settings, Sockets]]:
     """Yield the settings with the ports that were bound, and the sockets."""
     with contextlib.ExitStack() as stack:
 
-        def bound(port: int, option: str) -> socket.socket:
-            return stack.enter_context(contextlib.closing(listen(str(settings.host), port, option=option)))
+        def bound(port: int, option: str, *, is_shared: bool = settings.workers > 1) -> socket.socket:
+            made = listen(str(settings.host), port, option=option, is_shared=is_shared)
+            return stack.enter_context(contextlib.closing(made))
 
         sockets = Sockets(
-            bound(settings.gateway_port, "--gateway-port"), bound(settings.console_port, "--console-port"),
+            bound(settings.gateway_port, "--gateway-port"),
+            bound(settings.console_port, "--console-port", is_shared=False),
             None if settings.mtls_port is None else bound(settings.mtls_port, "GRIDWARDEN_MTLS_PORT"))
         ports = {"gateway_port": port_of(sockets.gateway), "console_port": port_of(sockets.console)}
         if sockets.mtls is not None:

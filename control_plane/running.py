@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -78,7 +79,7 @@ async def _run(  # noqa: PLR0913 - what one start consists of
         among.answering(),
     ):
         await product.first_start(screen, demo=demo)
-        workers = Workers(settings.workers - 1, _order(settings, url, sockets, peers))
+        workers = Workers(settings.workers - 1, _order(settings, url, peers))
         product.checks["workers"] = workers.check
         checker = checker_of(product) if is_wanted(settings) else None
         async with console_application(settings, home) as web, grpc_checks(settings, checker) as grpc_port:
@@ -110,12 +111,11 @@ async def _first_of(serving: asyncio.Task[None], ready: Coroutine[None, None, No
         await waiting
 
 
-def _order(settings: Settings, url: str, sockets: Sockets, peers: Path) -> Order:
+def _order(settings: Settings, url: str, peers: Path) -> Order:
     """Return what a worker cannot know from its environment."""
     given = {"home": str(settings.home.resolve()), "host": str(settings.host), "gateway_port": settings.gateway_port,
              "console_port": settings.console_port, "mtls_port": settings.mtls_port}
-    shared = {"gateway": sockets.gateway.fileno()} | ({"mtls": sockets.mtls.fileno()} if sockets.mtls else {})
-    return Order(given, url, shared, str(peers))
+    return Order(given, url, str(peers))
 
 
 def _listeners(product: Product, web: ASGIApp, sockets: Sockets, keys: KeyPair | None) -> list[Listener]:
@@ -182,8 +182,9 @@ async def _database(settings: Settings, home: Home) -> AsyncIterator[tuple[str, 
 
 def _tell_ready(settings: Settings, screen: Screen) -> None:
     gateway, console, mtls = settings.gateway_url(), settings.console_base_url(), settings.mtls_url()
-    facts = {"gateway": gateway, "console": console} | ({"mtls": mtls} if mtls else {})
+    facts: dict[str, Any] = {"gateway": gateway, "console": console} | ({"mtls": mtls} if mtls else {})
     host = settings.ext_authz_host()
     checks = {"ext_authz": settings.ext_authz_port, "ext_authz_http": settings.ext_authz_http_port}
     facts |= {name: f"{host}:{port}" for name, port in checks.items() if port is not None}
+    facts |= {"workers": settings.workers} if settings.workers > 1 else {}
     screen.say("ready", "ready: " + ", ".join(f"{name} {url}" for name, url in facts.items()), **facts)

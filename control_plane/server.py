@@ -31,11 +31,17 @@ class UnusableAddressError(GridwardenError):
         super().__init__(f"cannot listen on {host} port {port} ({why}): choose another with --host or {option}")
 
 
-def listen(host: str, port: int, *, option: str) -> socket.socket:
-    """Return a bound, not yet listening socket; `option` is the command-line option the remedy names."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+def listen(host: str, port: int, *, option: str, is_shared: bool = False) -> socket.socket:
+    """Return a listening socket; `option` is the command-line option the remedy names.
+
+    A shared one leaves room for our workers' beside it, once it is sure that nobody else is there.
+    """
+    if is_shared:
+        with contextlib.closing(listen(host, port, option=option)) as alone:
+            port = alone.getsockname()[1]
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(is_shared))
     try:
         bound.bind((host, port))
         bound.listen(BACKLOG)
@@ -44,6 +50,15 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
         if cause.errno == errno.EADDRINUSE:
             raise PortTakenError(host, port, option) from cause
         raise UnusableAddressError(host, port, cause.strerror or "error", option) from cause
+    return bound
+
+
+def listen_beside(host: str, port: int) -> socket.socket:
+    """Return a socket that listens beside the parent's: the kernel spreads connections over them by their address."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((host, port))
+    bound.listen(BACKLOG)
     return bound
 
 

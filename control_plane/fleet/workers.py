@@ -1,7 +1,8 @@
 """The further gateway processes of one host: started with it, kept running, ended with it.
 
-They share the listening sockets, so whichever is free takes the next connection and none is lost with a process. A
-worker holds its parent's pipe: when the parent is gone, in whatever way, the pipe ends and the worker with it.
+Each listens beside the others on the same port (SO_REUSEPORT), and the kernel spreads connections evenly: with one
+socket for all, whoever woke first took all that waited. A worker holds its parent's pipe: when the parent is gone, in
+whatever way, the pipe ends and the worker with it.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import structlog
@@ -35,11 +36,10 @@ class WorkersNotReadyError(GridwardenError):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker is told: the settings that its environment does not say, and the sockets it inherits."""
+    """What a worker is told: the settings that its environment does not say, the database, and where its peers are."""
 
     settings: dict[str, Any]
     url: str
-    sockets: dict[str, int]
     peers: str
 
 
@@ -102,8 +102,7 @@ class Workers:
     async def _run(self, number: int) -> int:
         """Run one worker to its end."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", MODULE, str(number), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            pass_fds=tuple(self.order.sockets.values()))
+            sys.executable, "-m", MODULE, str(number), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
         try:
             await self._hear(number, process)
             return await process.wait()
@@ -114,10 +113,8 @@ class Workers:
     async def _hear(self, number: int, process: asyncio.subprocess.Process) -> None:
         if process.stdin is None or process.stdout is None:
             return
-        told = {"settings": self.order.settings, "url": self.order.url, "sockets": self.order.sockets,
-                "peers": self.order.peers}
         with contextlib.suppress(OSError):
-            process.stdin.write(json.dumps(told).encode() + b"\n")
+            process.stdin.write(json.dumps(asdict(self.order)).encode() + b"\n")
             await process.stdin.drain()
         async for line in process.stdout:
             if line.strip() == b"ready":
