@@ -72,10 +72,10 @@ def sealed_of(event: Mapping[str, Any]) -> Sealed | None:
     if question is None:
         return None
     decision, digest = event["grid"]["decision"], event["grid"]["question"]["digest"]
-    is_ours = bool(decision.get("unfulfilled"))
+    unfulfilled = frozenset(decision.get("unfulfilled", ()))
     reasons = tuple(decision["reasons"])
-    return Sealed(question, digest, decision["revision"], decision["allow"] or is_ours,
-                  reasons[1:] if is_ours else reasons, decision["obligations"])
+    return Sealed(question, digest, decision["revision"], decision["allow"] or bool(unfulfilled),
+                  reasons[1:] if unfulfilled else reasons, decision["obligations"], unfulfilled)
 
 
 def _may_read(context: RequestContext, sealed: SealedEvent) -> bool:

@@ -88,7 +88,8 @@ class PolicyEngine:
             seen = spelled(self._evaluator.reads.narrow(document))
             if self._evaluator.is_remote:
                 async with asyncio.timeout(DEADLINE_S):
-                    return from_answer(await self._evaluator.evaluate(seen), revision, digest=digest)
+                    return from_answer(await self._evaluator.evaluate(seen), revision, digest=digest,
+                                       bundle_age_s=self._bundle_age_s(self._clock.now_us()))
             return await self._known_or_asked(subject_id, seen, revision, digest)
         except MalformedQuestionError as error:
             return denied(f"{error}: denied", revision)
@@ -99,9 +100,10 @@ class PolicyEngine:
     async def _known_or_asked(self, subject_id: str, seen: bytes, revision: str, digest: str) -> Decision:
         """Return a decision of an engine in this process, where no answer takes long and none can be lost."""
         now_us, generation = self._clock.now_us(), self._known.generation
-        if known := self._known.find(subject_id, seen, now_us, digest=digest):
+        if known := self._known.find(subject_id, seen, now_us, digest=digest, bundle_age_s=self._bundle_age_s(now_us)):
             return known
-        decision = from_answer(await self._evaluator.evaluate(seen), revision, digest=digest)
+        decision = from_answer(await self._evaluator.evaluate(seen), revision, digest=digest,
+                               bundle_age_s=self._bundle_age_s(now_us))
         self._known.keep(subject_id, seen, decision, now_us, generation=generation)
         return decision
 
@@ -112,6 +114,10 @@ class PolicyEngine:
     def forget(self) -> None:
         """Decide everything anew."""
         self._known.forget()
+
+    def _bundle_age_s(self, now_us: int) -> int | None:
+        built_at_us = self.bundle.built_at_us if self.bundle else None
+        return None if built_at_us is None else max(0, now_us - built_at_us) // 1_000_000
 
     async def start(self) -> None:
         """Load the bundle; raise RefusedBundleError or UnavailableError when there is nothing to decide by."""

@@ -42,7 +42,7 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What the ledger says of a decision."""
+    """What the ledger says of a decision; `unfulfilled` are demands of the policy's *yes* that made it a *no*."""
 
     question: Question
     digest: str
@@ -50,6 +50,16 @@ class Sealed:
     allow: bool
     reasons: tuple[str, ...]
     obligations: Mapping[str, Mapping[str, Any]]
+    unfulfilled: frozenset[str] = frozenset()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the request passed."""
+        return self.allow and not self.unfulfilled
+
+    def would_pass(self, decision: Decision) -> bool:
+        """Whether it would pass with another decision, at the same place."""
+        return decision.allow and self.unfulfilled.isdisjoint(decision.obligations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +163,7 @@ def _differences(sealed: Sealed, replayed: Decision) -> Iterator[str]:
 def _turned(machine: ReplayMachine, bundle: Bundle, sealed: Sealed) -> tuple[Turned, ...]:
     """Return the changes that turn the answer: single ones, else pairs; of a risk the least change."""
     question = sealed.question
-    if sealed.allow:
+    if sealed.passed:
         return tuple(_turning(machine, worse(question), sealed))
     found = list(islice(_turning(machine, single(question, bundle.data), sealed), MOST_CHANGES))
     if any(turned.change.kind == "risk" for turned in found):
@@ -165,5 +175,5 @@ def _turned(machine: ReplayMachine, bundle: Bundle, sealed: Sealed) -> tuple[Tur
 def _turning(machine: ReplayMachine, changes: Iterator[Change], sealed: Sealed) -> Iterator[Turned]:
     for change in changes:
         decision = _asked(machine, change.question, sealed.revision)
-        if decision.allow is not sealed.allow:
+        if sealed.would_pass(decision) is not sealed.passed:
             yield Turned(change, decision)

@@ -25,12 +25,13 @@ class KnownDecisions:
         self._keys: defaultdict[str, set[bytes]] = defaultdict(set)
         self.generation = 0
 
-    def find(self, subject_id: str, seen: bytes, now_us: int, *, digest: str) -> Decision | None:
+    def find(self, subject_id: str, seen: bytes, now_us: int, *, digest: str,
+             bundle_age_s: int | None = None) -> Decision | None:
         """Return the decision on what the policy sees of a question, as one on the question of this digest."""
         known = self._known.get((subject_id, seen))
         if known is None or not known[0] <= now_us < known[1]:
             return None
-        return replace(known[2], digest=digest, obligations=_copied(known[3]))
+        return replace(known[2], digest=digest, bundle_age_s=bundle_age_s, obligations=_copied(known[3]))
 
     def keep(self, subject_id: str, seen: bytes, decision: Decision, now_us: int, *, generation: int) -> None:
         """Remember a decision that may be reused, unless something was forgotten since it was asked (`generation`)."""

@@ -18,7 +18,8 @@ def explain(  # noqa: PLR0913 - one keyword an option
     request_id: Annotated[str, typer.Argument(help="The request's id, from the answer's X-Request-Id or problem.")],
     *, as_json: AsJson = False, home: HomeOption = None, url: UrlOption = None,
     gateway: Annotated[str | None, typer.Option(help="Ask this running gateway instead of the database.")] = None,
-    token: Annotated[str | None, typer.Option(envvar="GRIDWARDEN_TOKEN", help="The access token for --gateway.")] = None,
+    token: Annotated[str | None, typer.Option(
+        envvar="GRIDWARDEN_TOKEN", help="The access token for --gateway.")] = None,
     trust: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A certificate to believe.")] = None,
 ) -> None:
     """Tell why a request was allowed or refused, what would turn the answer, and whether it is still the same.
