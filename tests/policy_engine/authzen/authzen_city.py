@@ -144,15 +144,20 @@ class Asking:
         return [event for event in self.ledger.events if event["event"]["action"] == action]
 
 
-async def asking(folder: Path) -> Asking:
-    """Build it all; the bundle is the shipped one and a few actions of others."""
+async def deciding(folder: Path) -> PolicyEngine:
+    """Return an engine that decides by the shipped bundle and a few actions of others."""
     shutil.copytree(SHIPPED, folder / "bundle")
     data = json.loads((folder / "bundle" / "data.json").read_text())
     data["access"]["by_role"] |= EXTERNAL
     (folder / "bundle" / "data.json").write_text(json.dumps(data))
-    clock, ledger, risk, people = FrozenClock(START_US), KeptEvents(), Risk(), People()
-    engine = PolicyEngine(RegorusEvaluator(), BundleFolder(folder / "bundle"), ListRecorder(), clock)
+    engine = PolicyEngine(RegorusEvaluator(), BundleFolder(folder / "bundle"), ListRecorder(), FrozenClock(START_US))
     await engine.start()
+    return engine
+
+
+def asking(engine: PolicyEngine) -> Asking:
+    """Build all but the engine, which takes a while to compile."""
+    clock, ledger, risk, people = FrozenClock(START_US), KeptEvents(), Risk(), People()
     city = City(
         policy=engine, directory=people, data=Datasets(), places=OwnRoutes(ROUTES), risk=risk, recorder=ledger,
         clock=clock, token_key=bytes(32), origin=ORIGIN)

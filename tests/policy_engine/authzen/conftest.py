@@ -1,13 +1,20 @@
 """A decision point to ask."""
 
-from pathlib import Path
+import asyncio
 
 import pytest
 
-from tests.policy_engine.authzen.authzen_city import Asking, asking
+from policy_engine.service import PolicyEngine
+from tests.policy_engine.authzen.authzen_city import Asking, asking, deciding
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> PolicyEngine:
+    """Return one engine for all tests: it remembers nothing of them but decisions."""
+    return asyncio.run(deciding(tmp_path_factory.mktemp("bundle")))
 
 
 @pytest.fixture
-async def pdp(tmp_path: Path) -> Asking:
+def pdp(engine: PolicyEngine) -> Asking:
     """Return a client of a fresh decision point."""
-    return await asking(tmp_path)
+    return asking(engine)
