@@ -17,7 +17,7 @@ STATIC = files("control_plane.console") / "static"
 START = "/grid"
 NAVIGATION = (
     ("/grid", "Grid"), ("/alerts", "Alerts"), ("/playbooks", "Playbooks"), ("/ledger", "Ledger"),
-    ("/catalog", "Catalog"), ("/access", "Access"), ("/why", "Decisions"),
+    ("/catalog", "Catalog"), ("/access", "Access"), ("/why", "Decisions"), ("/sessions", "Sessions"),
     ("/developers", "Developers"),
 )
 _MAX_PATH = 2_000

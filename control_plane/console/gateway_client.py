@@ -78,6 +78,10 @@ class GatewayClient:
         headers["content-type"] = "application/json"
         return await self._call(session, "POST", path, content=orjson.dumps(body), headers=headers)
 
+    async def delete(self, session: ConsoleSession, path: str) -> Answer:
+        """DELETE a path as this person."""
+        return await self._call(session, "DELETE", path)
+
     async def metadata(self) -> Answer:
         """Return what the provider says about itself."""
         response = await self._send("GET", "/.well-known/openid-configuration")

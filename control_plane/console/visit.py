@@ -39,6 +39,10 @@ class Visit:
         """POST to the gateway with the person's token; `prefer` is RFC 7240's."""
         return await self.console.gateway.post(self.session, path, body, prefer=prefer)
 
+    async def end(self, path: str) -> Answer:
+        """DELETE at the gateway with the person's token."""
+        return await self.console.gateway.delete(self.session, path)
+
     def page(self, name: str, *, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - template values
         """Render a page for this person."""
         return self.console.pages.page(name, self.session, status=status, path=self.request.url.path, **values)

@@ -8,6 +8,7 @@ from identity.http import operations
 from identity.http.api.administration import AdministrationRoutes
 from identity.http.api.clients import MAX_IMPORT, ClientRoutes
 from identity.http.api.roles import RoleRoutes
+from identity.http.api.sessions import session_endpoints
 from identity.http.login_routes import factor_endpoints, login_endpoints
 from identity.http.oauth.cross_origin import preflight
 from identity.http.oauth.protocol import ProtocolRoutes
@@ -37,7 +38,7 @@ def endpoints(provider: IdentityProvider) -> tuple[Endpoint, ...]:
     front = Front(provider, Pages(base, is_open=provider.people.enrolment.is_open), Cookies(provider.issuer), base)
     protocol = ProtocolRoutes(provider)
     api = (*_administration(AdministrationRoutes(provider)), *_roles(RoleRoutes(provider)),
-           *_clients(ClientRoutes(provider)))
+           *_clients(ClientRoutes(provider)), *session_endpoints(provider))
     return (
         *operations.oauth(_discovery(protocol, base)),
         *operations.signals((*signal_endpoints(provider), *receiver_endpoints(provider))),

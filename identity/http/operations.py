@@ -38,6 +38,9 @@ _ME = record({"id": TEXT, "roles": TEXTS}, {"name": TEXT, "kind": TEXT, **{
     name: schema for name, schema in _USER_FIELDS.items() if name not in {"id", "roles", "name"}}}, "Me")
 _SESSION = record({"id": TEXT, "user_agent": TEXT, "source_ip": TEXT, "place": ANY, "amr": TEXTS, "created_at": TIME,
                    "seen_at": TIME}, title="Session")
+_LIVE_SESSION = record({"id": TEXT, "user_agent": TEXT, "source_ip": TEXT, "place": ANY, "amr": TEXTS,
+                        "created_at": TIME, "seen_at": TIME, "user": record({"id": TEXT, "name": TEXT}),
+                        "signed_in_at": TIME, "expires_at": TIME, "applications": TEXTS}, title="LiveSession")
 _ROLE = record({"id": TEXT, "name": TEXT, "description": TEXT, "built_in": FLAG, "created_at": TIME,
                 "updated_at": TIME}, title="Role")
 _CLIENT = record({"client_id": TEXT, "roles": TEXTS, "first_party": FLAG, "public": FLAG, "created_at": TIME,
@@ -70,6 +73,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", f"{_ONE}/lock"): Operation("Lock an account", takes=Lock),
     ("POST", f"{_ONE}/unlock"): Operation("Let a person in again"),
     ("POST", f"{_ONE}/revoke-sessions"): Operation("End a person's sessions", record({"sessions_ended": COUNT})),
+    ("GET", "/api/v1/sessions"): Operation("Everybody's live sessions, the newest login first",
+                                           listing(_LIVE_SESSION, MAYBE_TEXT), query={**_PAGES, "name": TEXT}),
+    ("DELETE", "/api/v1/sessions/{session_id}"): Operation("End a session, whosever it is"),
     ("GET", "/api/v1/roles"): Operation("Roles by name", listing(_ROLE, MAYBE_TEXT), query=_PAGES),
     ("POST", "/api/v1/roles"): Operation("Create a role", _ROLE, NewRole, 201),
     ("GET", _ROLE_PATH): Operation("One role", _ROLE),

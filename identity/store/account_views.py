@@ -12,7 +12,7 @@ from identity.store.documents import from_json
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A live session as its person recognises it."""
+    """A live session as its person recognises it; `since_us` is its last login."""
 
     id: str
     user_agent: str
@@ -20,7 +20,19 @@ class SessionView:
     place: Mapping[str, Any]
     created_at_us: int
     seen_at_us: int
+    since_us: int
     amr: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A live session as those who watch see it."""
+
+    user_id: str
+    user_name: str
+    expires_at_us: int
+    applications: tuple[str, ...]
+    view: SessionView
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,10 @@ class ApplicationView:
     since_us: int
 
 
+_VIEW = """s.id, s.user_agent, s.source_ip, coalesce(d.place, '{}') AS place, s.created_at_us,
+            greatest(s.seen_at_us, s.authenticated_at_us) AS seen_at_us, s.authenticated_at_us AS since_us, s.amr"""
+
+
 class AccountViews:
     """Reads what belongs to one person, and takes it back."""
 
@@ -43,14 +59,34 @@ class AccountViews:
     async def sessions_of(self, user_id: str, now_us: int) -> list[SessionView]:
         """Return the live sessions, the one used last first."""
         rows = await self._executor.fetch(
-            """SELECT s.id, s.user_agent, s.source_ip, coalesce(d.place, '{}') AS place, s.created_at_us,
-            greatest(s.seen_at_us, s.authenticated_at_us) AS seen_at_us, s.amr
-            FROM identity.sessions s LEFT JOIN identity.devices d ON d.id = s.device_id
+            f"""SELECT {_VIEW} FROM identity.sessions s LEFT JOIN identity.devices d ON d.id = s.device_id
             WHERE s.user_id = $1 AND s.ended_at_us IS NULL AND s.expires_at_us > $2
-            ORDER BY seen_at_us DESC, s.id LIMIT 200""", user_id, now_us)
-        return [SessionView(row["id"], row["user_agent"] or "", row["source_ip"] or "", from_json(row["place"]),
-                            row["created_at_us"] or row["seen_at_us"], row["seen_at_us"], tuple(row["amr"]))
+            ORDER BY seen_at_us DESC, s.id LIMIT 200""", user_id, now_us)  # noqa: S608 - a constant
+        return [_view(row) for row in rows]
+
+    async def live_sessions(self, containing: str, before: tuple[int, str], limit: int, now_us: int,
+                            ) -> list[LiveSession]:
+        """Return live sessions of everybody whose name contains a text, the newest login first, from a place on."""
+        rows = await self._executor.fetch(
+            f"""SELECT {_VIEW}, s.user_id, u.name, s.expires_at_us,
+            ARRAY(SELECT DISTINCT c.name FROM identity.grants g JOIN identity.clients c ON c.id = g.client_id
+                  WHERE g.session_id = s.id AND g.revoked_at_us IS NULL AND g.expires_at_us > $1 ORDER BY c.name)
+                AS applications
+            FROM identity.sessions s JOIN identity.users u ON u.id = s.user_id
+            LEFT JOIN identity.devices d ON d.id = s.device_id
+            WHERE s.ended_at_us IS NULL AND s.expires_at_us > $1 AND strpos(u.name, $2) > 0
+              AND (s.authenticated_at_us, s.id) < ($3, $4)
+            ORDER BY s.authenticated_at_us DESC, s.id DESC LIMIT $5""",  # noqa: S608 - a constant
+            now_us, containing, *before, limit)
+        return [LiveSession(row["user_id"], row["name"], row["expires_at_us"], tuple(row["applications"]), _view(row))
                 for row in rows]
+
+    async def owner_of(self, session_id: str, now_us: int) -> str | None:
+        """Return whose live session this is."""
+        found: str | None = await self._executor.fetchval(
+            "SELECT user_id FROM identity.sessions WHERE id = $1 AND ended_at_us IS NULL AND expires_at_us > $2",
+            session_id, now_us)
+        return found
 
     async def session_of(self, user_id: str, session_id: str, now_us: int) -> Session | None:
         """Return a live session if it is this person's."""
@@ -103,3 +139,8 @@ class AccountViews:
             """UPDATE identity.grants SET revoked_at_us = $4, revoked_reason = $3
             WHERE user_id = $1 AND session_id IS DISTINCT FROM $2 AND revoked_at_us IS NULL""",
             user_id, session_id, reason, now_us)
+
+
+def _view(row: asyncpg.Record) -> SessionView:
+    return SessionView(row["id"], row["user_agent"] or "", row["source_ip"] or "", from_json(row["place"]),
+                       row["created_at_us"] or row["seen_at_us"], row["seen_at_us"], row["since_us"], tuple(row["amr"]))

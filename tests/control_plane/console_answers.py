@@ -126,6 +126,14 @@ HOURS: list[dict[str, Any]] = [
      "quality": "zero" if hour == 3 else "ok"} for hour in range(6)
 ]
 
+SESSIONS: list[dict[str, Any]] = [
+    {"id": "s/1", "user": {"id": "u-1", "name": "vera <viewer>"}, "user_agent": "Firefox <script>" * 9,
+     "source_ip": "203.0.113.9", "place": {"city": "Prishtina", "country": "XK"}, "amr": ["pwd", "otp"],
+     "created_at": AT, "seen_at": AT, "signed_in_at": AT, "expires_at": AT, "applications": ["console"]},
+    {"id": "s-2", "user": {"id": "u-2", "name": "olta"}, "user_agent": "", "source_ip": "", "place": {}, "amr": [],
+     "created_at": AT, "seen_at": AT, "signed_in_at": AT, "expires_at": AT, "applications": []},
+]
+
 ANSWERS: dict[str, Any] = {
     "GET /api/v1/analytics/forecast/backtest": {
         "training": {}, "unit": "percent", "next": None,
@@ -173,4 +181,6 @@ ANSWERS: dict[str, Any] = {
     "GET /api/v1/access-log": {"items": ACCESSES, "next": 11},
     "GET /api/v1/decisions": {"items": [DECISION, STRANGER], "next": 5},
     "GET /api/v1/decisions/0199-req": DECISION,
+    "GET /api/v1/sessions": {"items": SESSIONS, "next": "17.s-2"},
+    "DELETE /api/v1/sessions/s-2": Response(status_code=204),
 }

@@ -53,7 +53,7 @@ class FakeGateway:
             Route("/oauth2/jwks", self.jwks), Route("/oauth2/logout", self.logout),
             Route("/.well-known/openid-configuration", self.metadata),
             Route("/oauth2/introspect", self.introspect, methods=["POST"]),
-            Route("/api/{path:path}", self.api, methods=["GET", "POST"]),
+            Route("/api/{path:path}", self.api, methods=["GET", "POST", "DELETE"]),
         ])
 
     async def authorize(self, request: Request) -> Response:

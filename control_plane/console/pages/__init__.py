@@ -1,9 +1,19 @@
 """The pages: each asks the gateway as the person who looks, and shows exactly what the gateway gave."""
 
-from control_plane.console.pages import access, alerts, catalog, decisions, developers, grid, ledger, playbooks
+from control_plane.console.pages import (
+    access,
+    alerts,
+    catalog,
+    decisions,
+    developers,
+    grid,
+    ledger,
+    playbooks,
+    sessions,
+)
 
 ROUTES = (
     *grid.ROUTES, *alerts.ROUTES, *playbooks.ROUTES, *ledger.ROUTES, *catalog.ROUTES, *access.ROUTES,
-    *decisions.ROUTES, *developers.ROUTES,
+    *decisions.ROUTES, *sessions.ROUTES, *developers.ROUTES,
 )
 """Method, path, handler."""

@@ -1,5 +1,6 @@
 """Why was I refused? One sealed decision explained, and for those who watch, the latest of all."""
 
+from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
@@ -7,7 +8,8 @@ from starlette.responses import RedirectResponse, Response
 from control_plane.console.rule_picture import rule_picture
 from control_plane.console.visit import Visit
 
-_PAGE = 50
+_PAGE = 100
+_OWN_ACTION = "decisions.read_all"
 
 
 async def latest(visit: Visit) -> Response:
@@ -15,9 +17,17 @@ async def latest(visit: Visit) -> Response:
     request_id = visit.query("request_id").strip()
     if request_id:
         return RedirectResponse(f"/why/{quote(request_id, safe='')}", 303)
-    answer = await visit.ask("/api/v1/decisions", limit=_PAGE, before=visit.query("before"))
-    return visit.page("decisions.html", decisions=answer.items, may_watch=answer.is_ok,
-                      next=answer.body.get("next") if answer.is_ok else None)
+    before = visit.query("before")
+    answer = await visit.ask("/api/v1/decisions", limit=_PAGE, before=before)
+    return visit.live("decisions.html", fragment="decision_rows.html", decisions=_others(visit, answer.items),
+                      may_watch=answer.is_ok, before=before, next=answer.body.get("next") if answer.is_ok else None)
+
+
+def _others(visit: Visit, decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what this page itself asks every two seconds: it would scroll everything else away."""
+    own = visit.session.person.get("sub")
+    return [decision for decision in decisions
+            if decision["action"] != _OWN_ACTION or decision["subject"].get("id") != own]
 
 
 async def one(visit: Visit) -> Response:

@@ -107,7 +107,7 @@ class AdministrationRoutes:
     async def sessions(self, request: Request) -> Response:
         """List a person's live sessions."""
         view = await self._provider.accounts.view(await self._provider.accounts.get(_user_id(request)))
-        return _listing([_session(session) for session in view.sessions], None)
+        return _listing([session_document(session) for session in view.sessions], None)
 
     async def end_session(self, request: Request) -> Response:
         """End one session of a person."""
@@ -178,7 +178,8 @@ def _changed(user: User, change: UserChange) -> NewPerson:
     return NewPerson(email, bool(is_verified), profile)
 
 
-def _session(session: SessionView) -> dict[str, Any]:
+def session_document(session: SessionView) -> dict[str, Any]:
+    """Return a session as the API shows it."""
     return {"id": session.id, "user_agent": session.user_agent, "source_ip": session.source_ip,
             "place": dict(session.place), "amr": list(session.amr), "created_at": to_iso(session.created_at_us),
             "seen_at": to_iso(session.seen_at_us)}

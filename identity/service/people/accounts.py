@@ -15,7 +15,7 @@ from identity.service.people.endings import Endings
 from identity.service.people.mailing import Mailing
 from identity.service.people.new_passwords import NewPasswords, known_of
 from identity.service.people.roles import require_known
-from identity.store.account_views import SessionView
+from identity.store.account_views import LiveSession, SessionView
 from identity.store.database import Tables
 from shared_kernel.context import RequestContext
 from shared_kernel.errors import ConflictError, NotFoundError
@@ -257,6 +257,20 @@ class Accounts:
         async with self._foundation.database.read() as tables:
             return PersonView(await tables.account_views.sessions_of(user.id, self._foundation.now_us()),
                               await tables.factors.of(user.id))
+
+    async def live_sessions(self, containing: str, before: tuple[int, str], limit: int) -> list[LiveSession]:
+        """Return live sessions of everybody whose name contains a text, the newest login first, from a place on."""
+        async with self._foundation.database.read() as tables:
+            return await tables.account_views.live_sessions(
+                account_name(containing), before, limit, self._foundation.now_us())
+
+    async def end_any_session(self, session_id: str, *, by: Actor, context: RequestContext | None = None) -> None:
+        """End a session, whosever it is; raise UnknownSessionError."""
+        async with self._foundation.database.read() as tables:
+            owner = await tables.account_views.owner_of(session_id, self._foundation.now_us())
+        if owner is None:
+            raise UnknownSessionError
+        await self.end_session(owner, session_id, by=by, context=context)
 
     async def listed(self, after: str, limit: int, containing: str = "") -> list[User]:
         """Return people by name, those whose name or address contains a text."""

@@ -113,3 +113,34 @@ async def test_two_people_cannot_verify_one_address(town: Town) -> None:
     unverified = await call(town, "POST", "/api/v1/users", {"name": "bob", "email": "alice@grid.test"})
 
     assert (taken.status_code, unverified.status_code) == (409, 201)
+
+
+async def test_everybodys_sessions_are_listed_with_their_owner_and_paged(town: Town) -> None:
+    async with town.browser() as one, town.browser() as two:
+        for browser in (one, two):
+            await town.sign_in(browser)
+
+        first = (await call(town, "GET", "/api/v1/sessions?limit=1")).json()
+        rest = (await call(town, "GET", f"/api/v1/sessions?limit=1&after={first['next']}")).json()
+        nobody = (await call(town, "GET", "/api/v1/sessions?name=nobody")).json()
+
+    assert [item["user"]["id"] for item in (*first["items"], *rest["items"])] == [town.user.id] * 2
+    assert first["items"][0]["id"] != rest["items"][0]["id"]
+    assert nobody == {"items": [], "next": None}
+
+
+async def test_any_session_is_ended_once_and_its_owner_is_named_in_the_ledger(town: Town) -> None:
+    async with town.browser() as browser:
+        await town.sign_in(browser)
+        [session] = (await call(town, "GET", "/api/v1/sessions")).json()["items"]
+
+        ended = await call(town, "DELETE", f"/api/v1/sessions/{session['id']}")
+        again = await call(town, "DELETE", f"/api/v1/sessions/{session['id']}")
+
+    assert (ended.status_code, again.status_code) == (204, 404)
+    assert town.recorder.of("session_revoked")[0]["grid"]["identity"]["sid"] == session["id"]
+
+
+@pytest.mark.parametrize("query", ["after=x", "after=1", "after=99999999999999999.x", "limit=0", f"name={'x' * 65}"])
+async def test_an_unusable_page_of_sessions_is_refused(town: Town, query: str) -> None:
+    assert (await call(town, "GET", f"/api/v1/sessions?{query}")).status_code == 400
