@@ -121,6 +121,6 @@ async def test_rules_and_detection_show_themselves(client: httpx.AsyncClient) ->
     rule = (await client.get("/api/v1/rules/GR-007")).json()
     status = (await client.get("/api/v1/detection/status")).json()
 
-    assert len(rules) == status["rules"]["loaded"] == 5
+    assert len(rules) == status["rules"]["loaded"] == 6
     assert "ledger_verified" in rule["text"]
     assert status["sources"][0]["next_seq"] == len(ATTACK)
