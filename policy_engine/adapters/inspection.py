@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from policy_engine.adapters.constructs import refuse_unsure
 from policy_engine.domain.bundle import RefusedBundleError
 
 MAX_NESTING = 10
@@ -37,6 +38,14 @@ def inspect(policies: Mapping[str, str]) -> None:
     for name, module in zip(policies, modules, strict=True):
         _refuse_dangerous(name, module)
     _refuse_recursion(modules)
+    refuse_unsure(dict(zip(policies, modules, strict=True)))
+
+
+def packages(policies: Mapping[str, str]) -> frozenset[str]:
+    """Return the packages that these policies make up; raise RefusedBundleError for one that does not parse."""
+    for name, text in policies.items():
+        _refuse_depth(name, text)
+    return frozenset(".".join(_path(_parse(name, text)["package"]["refr"])) for name, text in policies.items())
 
 
 def by_package(policies: Mapping[str, str]) -> dict[str, str]:
