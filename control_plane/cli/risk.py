@@ -97,7 +97,8 @@ def evaluate(  # noqa: PLR0913 - one keyword an option
 ) -> None:
     """Replay synthetic logins with four attackers, and show who is caught and who is asked again.
 
-    Synthetic: the population and its assumptions are described in policy_engine/domain/risk_replay.py. With --drift
+    Synthetic: the population and its assumptions are described in policy_engine/domain/risk_replay.py. The second
+    table is what a login makes of the score: a new network or a second browser alone asks nobody again. With --drift
     the decisions in the ledger are compared with those the active model was trained on; exit 2 when they have shifted.
 
     Examples:
@@ -109,6 +110,7 @@ def evaluate(  # noqa: PLR0913 - one keyword an option
     """
     from control_plane.cli import risk_picture
     from control_plane.cli.ledger.desk import progress_bar
+    from control_plane.wiring.identity import login_score
     from policy_engine.domain import risk_evaluation as replaying
 
     days, done = max(replaying.LENGTHS), 0
@@ -116,18 +118,22 @@ def evaluate(  # noqa: PLR0913 - one keyword an option
         def advance() -> None:
             nonlocal done
             done += 1
-            progress(done, seeds * days)
+            progress(done, 2 * seeds * days)
 
-        outcomes = [replaying.replay(seed, people, advance=advance) for seed in replaying.PUBLISHED_SEEDS[:seeds]]
+        chosen = replaying.PUBLISHED_SEEDS[:seeds]
+        outcomes = [replaying.replay(seed, people, advance=advance) for seed in chosen]
+        applied = replaying.table([replaying.replay(seed, people, login_score, advance=advance) for seed in chosen])
     rows = replaying.table(outcomes)
     moved = _drift(home, url, last) if drift else None
     if as_json:
-        typer.echo(orjson.dumps({"synthetic": True, "people": people, "seeds": list(replaying.PUBLISHED_SEEDS[:seeds]),
-                                 "threshold": replaying.THRESHOLD, "rows": rows, "drift": moved}))
+        typer.echo(orjson.dumps({"synthetic": True, "people": people, "seeds": list(chosen),
+                                 "threshold": replaying.THRESHOLD, "rows": rows, "as_login_applies": applied,
+                                 "drift": moved}))
     else:
         title = f"Synthetic replay: {people} people, {seeds} seeds, asked again from {replaying.THRESHOLD}"
-        risk_picture.show(risk_picture.replay_table(rows, title),
-                          "\n".join(risk_picture.curve(outcomes, "targeted", 12)))
+        risk_picture.show(
+            risk_picture.replay_table(rows, title), "\n".join(risk_picture.curve(outcomes, "targeted", 12)), "",
+            risk_picture.replay_table(applied, "As the login applies it: one unusual thing alone asks nobody again"))
         for name, index in (moved or {}).items():
             typer.echo(f"drift    {name:<20} {index:.3f}  {_word(index)}")
     if moved and any(_word(index) == "shifted: train again" for index in moved.values()):

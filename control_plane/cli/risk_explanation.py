@@ -14,7 +14,7 @@ from policy_engine.domain import risk
 from policy_engine.domain.history import History
 from policy_engine.domain.risk import RiskScore
 from policy_engine.domain.risk_behaviour import EDGES, FEATURES
-from policy_engine.domain.risk_drift import psi
+from policy_engine.domain.risk_drift import ENOUGH, psi
 from policy_engine.domain.risk_levels import HOURS, US_PER_HOUR, RiskFeatures, values_of
 from policy_engine.service.risk_memory import Memory
 from policy_engine.service.risk_scorer import usual_of
@@ -65,6 +65,8 @@ def drift_of(home: Path | None, url: str | None, last: int) -> dict[str, float]:
         raise NotFoundError("no model is active: train one with `gridwarden risk train --activate`")
     sample = at_desk(home, url, lambda desk: sample_ledger(desk, last, lambda _done, _total: None))
     bins = sample.bins()
+    if len(bins) < ENOUGH:
+        raise NotFoundError(f"{len(bins)} requests of signed-in subjects are in the ledger: {ENOUGH} are needed")
     found = {name: psi(model.density[number], [sum(row[number] == place for row in bins)
                                                for place in range(len(EDGES[number]) + 1)])
              for number, name in enumerate(FEATURES)}

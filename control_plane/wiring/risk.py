@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import asyncpg
+import structlog
 
 from control_plane.config import Settings
 from control_plane.home import Home
@@ -18,6 +19,8 @@ from policy_engine.store.risk_models import RiskModelStore
 from shared_kernel.clock import Clock
 from shared_kernel.events import Recorder
 
+_log = structlog.get_logger()
+
 
 @contextlib.contextmanager
 def risk_of(settings: Settings, pool: asyncpg.Pool, recorder: Recorder, clock: Clock) -> Iterator[RiskScorer]:
@@ -28,6 +31,8 @@ def risk_of(settings: Settings, pool: asyncpg.Pool, recorder: Recorder, clock: C
         return from_bytes(artifact, keys)
 
     with contextlib.closing(Countries(settings.geoip_db)) as countries:
+        if not countries.is_on:
+            _log.info("risk_by_country_is_off", why="GEOIP_DB names no file")
         yield RiskScorer(
             RiskHistoryStore(pool), ModelKeeper(RiskModelStore(pool), read, digest_of, recorder, clock),
             countries.find if countries.is_on else None)

@@ -6,11 +6,9 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 import maxminddb
-import structlog
 
 from shared_kernel.errors import InvalidInputError
 
-_log = structlog.get_logger()
 _CODE_LENGTH = 2
 
 
@@ -29,7 +27,6 @@ class Countries:
         self._reader: maxminddb.Reader | None = None
         self.find = lru_cache(maxsize=16_384)(self._find)
         if path is None:
-            _log.info("risk_by_country_is_off", why="GEOIP_DB names no file")
             return
         try:
             self._reader = maxminddb.open_database(path)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from policy_engine.domain.history import History
 from policy_engine.domain.risk_levels import RiskFeatures, UnreadableFeaturesError, values_of
 from policy_engine.domain.risk_likelihood import suspicion
+from policy_engine.domain.user_agents import NO_SYSTEM
 
 HIGHEST = 100
 COLD_START = 40
@@ -124,5 +125,5 @@ def _about_place(values: Mapping[str, str], own: History) -> str:
 def _about_agent(values: Mapping[str, str], own: History) -> str:
     if own.of("family", values["family"]):
         return f"another version of {values['family']} than usual"
-    known = own.of("system", values["system"])
-    return f"{values['family']} is new for this subject" + (f", {values['system']} is not" if known else "")
+    is_known = values["system"] != NO_SYSTEM and own.of("system", values["system"])
+    return f"{values['family']} is new for this subject" + (f", {values['system']} is not" if is_known else "")

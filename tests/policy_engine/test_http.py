@@ -92,6 +92,32 @@ async def test_a_subject_is_made_unknown(client: httpx.AsyncClient, scorer: Risk
     assert scorer.score(features).value == 40
 
 
+async def test_what_is_usual_for_a_subject_is_shown(client: httpx.AsyncClient, scorer: RiskScorer) -> None:
+    for number in range(30):
+        await scorer.observe(RiskFeatures("ana", "198.51.100.7", "curl/8", number * 60_000_000, "meters.read"))
+
+    known = (await client.get("/api/v1/policy/risk/ana")).json()
+    stranger = (await client.get("/api/v1/policy/risk/nobody")).json()
+
+    assert known["requests"] == 30
+    assert known["is_familiar"] is True
+    assert known["usual"]["action"] == [{"value": "meters.read", "seen": 30}]
+    assert known["scored_by"] == "no trained model: histories alone decide"
+    assert (stranger["requests"], stranger["is_familiar"], stranger["usual"]) == (0, False, {})
+
+
+async def test_what_scores_is_shown(client: httpx.AsyncClient, scorer: RiskScorer) -> None:
+    await scorer.observe(RiskFeatures("ana", "198.51.100.7", "curl/8", 0))
+
+    shown = (await client.get("/api/v1/policy/risk")).json()
+
+    assert shown == {
+        "scored_by": "no trained model: histories alone decide",
+        "model": {"digest": None, "trained_at": None, "samples": 0, "refused": None},
+        "countries": False, "subjects": 1, "requests": 1, "drift": {}, "shifted": [],
+    }
+
+
 async def test_every_route_names_an_action_the_shipped_policy_knows(
     app_pool: asyncpg.Pool, clock: FrozenClock, scorer: RiskScorer,
 ) -> None:

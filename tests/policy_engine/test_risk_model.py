@@ -26,7 +26,7 @@ def model(sample: Sample) -> Model:
 
 
 def test_the_flattened_forest_scores_as_scikit_learn_does(sample: Sample, model: Model) -> None:
-    from sklearn.ensemble import IsolationForest
+    from sklearn.ensemble import IsolationForest  # type: ignore[import-untyped]
 
     from policy_engine.adapters.risk_training import TREES
 
