@@ -147,7 +147,7 @@ class Authority:
     def _issued(self, key: ec.EllipticCurvePublicKey, common_name: str, names: Sequence[x509.GeneralName],
                 usage: x509.ObjectIdentifier, lifetime: dt.timedelta) -> bytes:
         own_key, own = self._pair
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(common_name))])
         certificate = (
             _builder(subject, own.subject, key, self._now(), lifetime)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -207,6 +207,11 @@ def _server_name(name: str) -> x509.GeneralName:
     if not any(address in ip_network(network) for network in NETWORKS):
         raise UnusableNameError(f"{name} is not a private address")
     return x509.IPAddress(address)
+
+
+def _common_name(name: str) -> str:
+    """Return a name for people; verifiers hold one that looks like a host, as an address does, against `DOMAINS`."""
+    return f"service {name}"[:64]
 
 
 def _pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -165,7 +165,7 @@ class Fickle(RoleRules):
 
     is_open = True
 
-    async def decide(self, question: object) -> Ruling:
+    async def decide(self, _question: object) -> Ruling:
         return Ruling(allow=self.is_open, reasons=("for now",))
 
 
