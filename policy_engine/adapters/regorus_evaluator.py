@@ -89,7 +89,6 @@ def _compiled(bundle: Bundle) -> Any:  # noqa: ANN401 - an untyped extension
         for name, text in bundle.policies.items():
             machine.add_policy(name, text)
         machine.add_data_json(orjson.dumps(bundle.data).decode())
-        _refuse_unknown(bundle)
     except RuntimeError as cause:
         raise RefusedBundleError(f"it does not compile: {first_line(cause)}") from cause
     _refuse_permissive(machine)
@@ -104,14 +103,3 @@ def _refuse_permissive(machine: Any) -> None:  # noqa: ANN401 - an untyped exten
         raise RefusedBundleError(str(cause)) from cause
     if not isinstance(answer, dict) or answer.get("allow") is not False:
         raise RefusedBundleError("data.gateway.decision must refuse a stranger an action that nobody named")
-
-
-def _refuse_unknown(bundle: Bundle) -> None:
-    """Compile to a program that nobody runs: the interpreter itself meets an unknown function only in calling it."""
-    import regorus
-
-    try:
-        regorus.Program.compile_from_modules("{}", list(bundle.policies.items()), [ENTRY])
-    except RuntimeError as cause:
-        if "not yet supported by the RVM compiler" not in str(cause):
-            raise

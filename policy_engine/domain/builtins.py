@@ -1,7 +1,7 @@
 """The functions of Rego a policy may call: those on which regorus and OPA give one answer, whatever they are given.
 
-Held by tests/policy_engine/test_one_truth.py: OPA's own cases, and hostile arguments to every function named here, on both
-engines. What is not in ALLOWED is refused when a bundle is loaded; DIFFERS and COSTLY say why to those who look for it.
+Held by tests/policy_engine/test_one_truth.py: OPA's own cases, and hostile arguments to every function named here, on
+both engines. What is not in ALLOWED is refused when a bundle is loaded; DIFFERS and COSTLY say why of some of it.
 """
 
 from collections.abc import Mapping
