@@ -4,7 +4,7 @@
 |---|---|---|
 | `ip_address` (also in the subject's properties) | an address | unknown: 0.0.0.0, and risk is not scored |
 | `user_agent` | text | "" |
-| `purpose` | text | none stated |
+| `purpose` | a lower-case word | none stated |
 | `time` | RFC 3339 with an offset | now |
 | `risk` | whole number 0 to 100 | what our own score says; a stated one can only raise it |
 | `obligations` | list of names | what the enforcement point carries out besides yes and no: nothing |
@@ -12,6 +12,7 @@
 Never is a request *from this machine*: an enforcement point cannot vouch for that.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from policy_engine.service import RiskFeatures
 NOWHERE = "0.0.0.0"  # noqa: S104 - the unspecified address, for a request without one; nothing binds to it
 HIGHEST_RISK = 100
 MAX_USER_AGENT = 256
+_PURPOSE = re.compile(r"[a-z-]{1,40}")
 _US_PER_HOUR = 3_600_000_000
 
 
@@ -49,7 +51,7 @@ def circumstances_of(asked: Evaluation, now_us: int) -> Circumstances:
     stated = _text(context, "ip_address") or _text(asked.subject.properties, "ip_address")
     return Circumstances(
         source_ip=_address(stated), is_told=stated is not None,
-        user_agent=(_text(context, "user_agent") or "")[:MAX_USER_AGENT], purpose=_text(context, "purpose") or None,
+        user_agent=(_text(context, "user_agent") or "")[:MAX_USER_AGENT], purpose=_purpose(context),
         hour_utc=_hour(context, now_us), stated_risk=_risk(context), fulfils=_names(context, "obligations"),
     )
 
@@ -97,6 +99,14 @@ def _hour(context: Json, now_us: int) -> int:
         return moment.astimezone(UTC).hour
     except OverflowError as cause:
         raise UnaskableError(400, "context.time lies outside of the calendar") from cause
+
+
+def _purpose(context: Json) -> str | None:
+    """Return the stated purpose, a word as our own requests state it."""
+    stated = _text(context, "purpose")
+    if stated and not _PURPOSE.fullmatch(stated):
+        raise UnaskableError(400, "context.purpose must be one lower-case word, such as outage-investigation")
+    return stated or None
 
 
 def _risk(context: Json) -> int:

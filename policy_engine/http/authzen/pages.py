@@ -10,11 +10,11 @@ import base64
 import binascii
 import hmac
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import orjson
 
+from policy_engine.http.authzen.digests import digest_of
 from policy_engine.http.authzen.messages import Json, MalformedRequestError
 from shared_kernel.errors import InvalidInputError
 
@@ -43,9 +43,8 @@ class PageTokens:
 
     def __init__(self, key: bytes, caller: str, request: Json) -> None:
         about = {name: value for name, value in request.items() if name != "page"}
-        digest = sha256(orjson.dumps(about, option=orjson.OPT_SORT_KEYS)).digest()
         self._key = key
-        self._prefix = b"authzen page\0" + caller.encode() + b"\0" + digest + b"\0"
+        self._prefix = b"authzen page\0" + caller.encode() + b"\0" + digest_of(about) + b"\0"
         self.page = self._page(request.get("page", {}))
 
     def next_token(self, after: str | None) -> str:

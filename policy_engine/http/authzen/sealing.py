@@ -1,12 +1,10 @@
 """What others were told is sealed before they are told it: one event a call, beside the gateway's own about it."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
-import orjson
-
 from policy_engine.http.authzen.city import City
+from policy_engine.http.authzen.digests import digest_of
 from policy_engine.http.authzen.evaluating import Answered, allowed
 from policy_engine.http.authzen.messages import Entity, Evaluation
 from policy_engine.http.authzen.searching import Found
@@ -22,7 +20,7 @@ async def seal_evaluations(found: Sequence[Answered], caller: RequestContext, re
     """Seal the questions and answers of a call: the first in words, all of them by their hash."""
     whole = [[_asked_in_full(each.asked), each.answer.to_json()] for each in found]
     await _seal("access_evaluated", caller, request_id, city, {
-        "asked": len(found), "allowed": allowed(found), "sha256": _digest(whole),
+        "asked": len(found), "allowed": allowed(found), "sha256": digest_of(whole).hex(),
         "answers": [_in_words(each) for each in found[:TOLD_IN_FULL]],
     })
 
@@ -31,7 +29,8 @@ async def seal_search(about: str, asked: Evaluation, found: Found, caller: Reque
                       request_id: str | None, city: City) -> None:
     """Seal what was looked for and what was found."""
     await _seal("access_searched", caller, request_id, city, {
-        "searched": about, "tried": found.tried, "found": len(found.results), "sha256": _digest(found.results),
+        "searched": about, "tried": found.tried, "found": len(found.results),
+        "sha256": digest_of(list(found.results)).hex(),
         "subject": _named(asked.subject), "action_name": asked.action[:_SHORT], "resource": _named(asked.resource),
     })
 
@@ -64,7 +63,3 @@ def _entity(entity: Entity) -> Mapping[str, Any]:
 
 def _named(entity: Entity) -> str:
     return f"{entity.type}:{entity.id}"[:_SHORT]
-
-
-def _digest(value: object) -> str:
-    return sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()

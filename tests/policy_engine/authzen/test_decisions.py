@@ -62,8 +62,9 @@ async def test_an_obligation_nobody_carries_out_is_a_no(pdp: Asking) -> None:
 
 
 def test_a_step_up_is_told_as_the_specification_tells_it() -> None:
-    decision = Decision(True, ("ok",), {"step_up": {"acr": "urn:gridwarden:acr:mfa", "max_age": 300},
-                                        "notify": {"whom": "security", "why": "x"}}, "r", 0)
+    decision = Decision(
+        allow=True, reasons=("ok",), revision="r", ttl_s=0, obligations={
+            "step_up": {"acr": "urn:gridwarden:acr:mfa", "max_age": 300}, "notify": {"whom": "security", "why": "x"}})
 
     refused = from_decision(decision, fulfils=frozenset(), notes=())
     carried_out = from_decision(decision, fulfils=frozenset({"step_up"}), notes=())
@@ -98,7 +99,7 @@ async def test_a_purpose_opens_what_it_opens_to_our_own_requests(pdp: Asking) ->
     asked = about("carol", "customers.read", "dataset:grid.customers")
 
     without = await pdp.evaluate(asked)
-    stated = await pdp.evaluate(asked | {"context": {"purpose": "billing"}})
+    stated = await pdp.evaluate(asked | {"context": {"purpose": "billing", "obligations": ["watermark"]}})
 
     assert (without["decision"], stated["decision"]) == (False, True), stated
 
@@ -134,6 +135,7 @@ async def test_other_types_are_decided_by_actions_the_bundle_names_for_them(pdp:
     ({"context": {"ip_address": 7}}, 400), ({"context": {"time": "yesterday"}}, 400),
     ({"context": {"time": "2026-11-21T10:00:00"}}, 400), ({"context": {"time": "0001-01-01T00:00:00+14:00"}}, 400),
     ({"context": {"risk": "low"}}, 400), ({"context": {"risk": -1}}, 400), ({"context": {"risk": True}}, 400),
+    ({"context": {"purpose": "audit\u0000"}}, 400), ({"context": {"purpose": ["audit"]}}, 400),
     ({"context": {"obligations": "mask"}}, 400), ({"context": {"obligations": [["mask"]]}}, 400),
     ({"subject": {"type": "user", "id": "alice@example.com", "properties": {"scopes": "api"}}}, 400),
 ])

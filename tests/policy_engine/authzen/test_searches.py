@@ -75,7 +75,8 @@ async def test_one_call_decides_a_bounded_number_of_questions(pdp: Asking, monke
     pdp.directory.known["person"] = [
         KnownSubject(f"p{n:03}", "x", "person", frozenset({"grid_viewer" if n == 99 else "auditor"}), is_active=True,
                      place=f"p{n:03}") for n in range(100)]
-    pages, token = [], ""
+    pages: list[list[str]] = []
+    token = ""
     while not pages or token:
         told = await pdp.search("subject", WHO | {"page": {"token": token} if token else {}})
         pages.append(_ids(told))
