@@ -1,4 +1,4 @@
-"""Who hears of what: a change reaches identity's memory first, then the streams that rest on it."""
+"""Who hears of what: a change reaches the memories of identity and policy first, then the streams that rest on it."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +8,7 @@ from control_plane.continuous.streams import Streams
 from control_plane.continuous.suspicion import TOPIC as RISK
 from control_plane.continuous.suspicion import Suspicion
 from identity.service import IdentityProvider
+from policy_engine.service import PolicyEngine
 from shared_kernel.clock import Clock
 
 
@@ -24,6 +25,7 @@ class Reactions:
     """What this process does about changes, its own and those of others."""
 
     identity: IdentityProvider
+    policy: PolicyEngine
     verification: Verification
     clock: Clock
 
@@ -37,11 +39,16 @@ class Reactions:
 
     def _grant(self, grant_id: str) -> None:
         self.identity.forget_grant(grant_id)
+        self.policy.forget()
         self.verification.streams.changed("grant", grant_id)
 
     def _wider(self, topic: str, key: str) -> None:
         """A person, session or client has many grants: all are asked about again."""
         self.identity.forget_all()
+        if topic == "subject":
+            self.policy.forget_subject(key)
+        else:
+            self.policy.forget()
         self.verification.streams.changed(topic, key)
 
     def _risk(self, key: str) -> None:
@@ -50,4 +57,5 @@ class Reactions:
 
     def _missed(self) -> None:
         self.identity.forget_all()
+        self.policy.forget()
         self.verification.streams.missed()

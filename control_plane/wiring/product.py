@@ -4,9 +4,7 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
-import policy_engine
 from audit_ledger.service import Ledger
 from control_plane.config import Settings
 from control_plane.connectors import connectors
@@ -22,6 +20,7 @@ from control_plane.signing_keys import key_source, vault_of
 from control_plane.wiring.identity import identity_of
 from control_plane.wiring.ledger import make_ledger
 from control_plane.wiring.limits import limits_of
+from control_plane.wiring.policy import membership_of, publisher_of, source_of, verification_key
 from control_plane.wiring.pools import Pools, opened
 from control_plane.wiring.risk import risk_of
 from control_plane.wiring.settling import left
@@ -44,7 +43,6 @@ from grid_services.store.telemetry_store import TelemetryStore
 from grid_services.store.window_store import WindowStore
 from identity.adapters.key_files import KeyFiles
 from identity.service import IdentityProvider
-from policy_engine.adapters.bundle_folder import BundleFolder
 from policy_engine.adapters.opa_server import OpaServerEvaluator
 from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
 from policy_engine.service import Evaluator, PolicyEngine
@@ -58,7 +56,6 @@ from soar_playbooks.adapters.folders import PlaybookFolders
 from soar_playbooks.service import Responder
 from soar_playbooks.store import PlaybookStore
 
-SHIPPED_POLICIES = Path(policy_engine.__file__).parent.parent / "opa_policies"
 
 def pseudonym_key(keys: KeyFiles) -> bytes:
     """Return the key under which governance makes pseudonyms, derived from a key of ours that never leaves."""
@@ -81,14 +78,15 @@ def make_grid(pools: Pools, ledger: Ledger, governed: Governed, clock: Clock) ->
 async def policy_of(settings: Settings, pools: Pools, ledger: Ledger, clock: Clock) -> AsyncIterator[Policy]:
     """Yield who decides, its bundle loaded, and who scores, its histories read."""
     evaluator: Evaluator = OpaServerEvaluator(str(settings.opa_url), clock) if settings.opa_url else RegorusEvaluator()
-    folder = settings.policy_bundle or SHIPPED_POLICIES
-    kept = KeptBundles(pools.app)
-    engine = PolicyEngine(evaluator, BundleFolder(folder), ledger, clock, kept=kept)
+    key, kept = verification_key(settings), KeptBundles(pools.app)
+    engine = PolicyEngine(
+        evaluator, source_of(settings, key), ledger, clock, membership=membership_of(pools.app, key), kept=kept)
     try:
         await engine.start()
         with risk_of(settings, pools.app, ledger, clock) as risk:
             await risk.start()
-            yield Policy(engine, risk, Explainer(kept, lambda: engine.bundle))
+            publisher = publisher_of(pools.app, key, ledger, clock)
+            yield Policy(engine, risk, Explainer(kept, lambda: engine.bundle), publisher)
     finally:
         await engine.close()
 
@@ -144,7 +142,7 @@ async def assembled(
         await guarding.detector.reload(is_telling=False)
         counting = await stack.enter_async_context(limits_of(settings, pools, ledger, clock))
         verification, changes = vigilance(pools, policy, clock), Changes(url)
-        Reactions(identity, verification, clock).listen(changes)
+        Reactions(identity, policy.engine, verification, clock).listen(changes)
         upstreams = await stack.enter_async_context(upstreams_of(settings, home, identity.pen, vault, clock))
         product = Product(
             settings=settings, home=home, audited=audited, policy=policy, identity=identity, governed=governed,
