@@ -68,7 +68,7 @@ class Listener:
 
     application: Any
     socket: socket.socket
-    http: Any = "httptools"
+    http: Any
     tls: ssl.SSLContext | None = None
 
 

@@ -42,7 +42,7 @@ def build(console: Console) -> ASGIApp:
         exception_handlers={HTTPException: _no_page(console), Exception: _broken(console)},
     )
 
-    return Front(application, issuer=console.gateway.url, is_https=console.is_https)
+    return Front(application, issuer=console.gateway.url, url=console.url, is_https=console.is_https)
 
 
 def _open(console: Console, page: OpenPage) -> Callable[[Request], Awaitable[Response]]:

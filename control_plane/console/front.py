@@ -1,11 +1,19 @@
-"""The outermost layer: security headers and a request id on every answer there is, and one log entry a failure."""
+"""The outermost layer: one spelling of a path and one host, headers on every answer, and one log entry a failure.
+
+What only one spelling reaches cannot be reached by another (`/static%2f..`), and a name that an attacker's DNS points
+at this machine is not ours.
+"""
 
 import time
+from http import HTTPStatus
 
 import httpx2 as httpx
 import structlog
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from control_plane.gateway.canonical_path import canonical_path, refuse_unusable_query
+from shared_kernel.errors import InvalidInputError
 from shared_kernel.ids import uuid7
 
 _CONTENT_SECURITY_POLICY = (
@@ -33,8 +41,9 @@ _log = structlog.get_logger()
 class Front:
     """Wraps the console's application, which renders its own failures and then raises them: here they are logged."""
 
-    def __init__(self, app: ASGIApp, *, issuer: str, is_https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, issuer: str, url: str, is_https: bool) -> None:
         self._app = app
+        self._hosts = _spellings(httpx.URL(url))
         parts = httpx.URL(issuer)
         origin = f"{parts.scheme}://{parts.netloc.decode()}"
         headers = _HEADERS | (_HTTPS_ONLY if is_https else {})
@@ -57,13 +66,29 @@ class Front:
             await send(message)
 
         try:
-            await self._app(scope, receive, complete)
+            await (self._refusal(scope) or self._app)(scope, receive, complete)
         except Exception as error:
             _log.exception("console_failed", request_id=request_id, path=scope["path"], error=type(error).__name__)
             if not is_whole:
                 raise
         _log.debug("console_request", request_id=request_id, method=scope["method"], path=scope["path"], status=status,
                    duration_ms=round((time.perf_counter() - began) * 1000, 1))
+
+    def answers_to(self, host: bytes) -> bool:
+        """Tell whether a Host field in lower case names the console."""
+        return host in self._hosts
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """Return the answer to a request that no page of ours sends."""
+        try:
+            scope["path"] = canonical_path(scope.get("raw_path") or b"")
+            refuse_unusable_query(scope["query_string"])
+        except InvalidInputError as error:
+            return PlainTextResponse(f"{error.detail}.\n", HTTPStatus.BAD_REQUEST)
+        hosts = [value.lower() for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) == 1 and self.answers_to(hosts[0]):
+            return None
+        return PlainTextResponse(f"The console is at {self._hosts[0].decode()}.\n", HTTPStatus.MISDIRECTED_REQUEST)
 
     def _completed(
         self, given: list[tuple[bytes, bytes]], path: str, status: int, request_id: str,
@@ -73,3 +98,12 @@ class Front:
                 for name, value in self._headers]
         names = {name for name, _ in ours}
         return [*(h for h in given if h[0].lower() not in names), *ours, (b"x-request-id", request_id.encode())]
+
+
+def _spellings(url: httpx.URL) -> tuple[bytes, ...]:
+    """Return how a Host field may name the console: a default port may be said or left out."""
+    name = f"[{url.host}]" if ":" in url.host else url.host
+    default = 443 if url.scheme == "https" else 80
+    port = url.port or default
+    spelled = (name, f"{name}:{port}") if port == default else (f"{name}:{port}",)
+    return tuple(each.lower().encode() for each in spelled)

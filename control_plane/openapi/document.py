@@ -21,7 +21,7 @@ _SECURITY_SCHEMES = {
     "dpop": {"type": "http", "scheme": "dpop", "description": "an access token with a proof of possession (RFC 9449)"},
     "client": {"type": "http", "scheme": "basic", "description": "an OAuth client, proven by the endpoint itself"},
 }
-_PROTECTED = [{"bearer": []}, {"dpop": []}]
+_PROTECTED: list[dict[str, list[str]]] = [{"bearer": []}, {"dpop": []}]
 _REFUSALS = (400, 401, 403, 404, 405, 413, 415, 429, 503)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _SCHEMALESS_BODY = {"type": "string", "contentMediaType": "application/octet-stream"}

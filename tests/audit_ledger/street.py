@@ -18,6 +18,7 @@ from audit_ledger.service import Ledger
 from audit_ledger.service.witness.witness import Witness
 from audit_ledger.service.witness.witnessing import Witnessing, WitnessingStatus
 from audit_ledger.store.cosignatures import Cosignatures
+from control_plane.gateway.protocol import StrictProtocol
 from control_plane.server import Listener, listen, serve
 from shared_kernel.events import Event
 from tests.audit_ledger.rig import Rig
@@ -47,7 +48,8 @@ class Street:
         """Put a witness on its port; what is returned takes it off again."""
         bound = listen("127.0.0.1", self.ports[name], option="-")
         stop = asyncio.Event()
-        task = asyncio.create_task(serve([Listener(witness_app(self.witness(name, clock)), bound)], stop))
+        application = witness_app(self.witness(name, clock))
+        task = asyncio.create_task(serve([Listener(application, bound, StrictProtocol)], stop))
 
         async def close() -> None:
             stop.set()

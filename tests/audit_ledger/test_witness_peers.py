@@ -16,6 +16,7 @@ from audit_ledger.domain.c2sp.note import NoteSigner
 from audit_ledger.domain.c2sp.policy_file import read_policy
 from audit_ledger.http.witness import witness_app
 from audit_ledger.service.witness.witness import Witness
+from control_plane.gateway.protocol import StrictProtocol
 from control_plane.server import Listener, listen, serve
 from shared_kernel.clock import SystemClock
 from tests.audit_ledger.rig import Rig
@@ -34,7 +35,7 @@ async def our_witness(tmp_path: Path) -> AsyncIterator[tuple[WitnessFolder, str]
     folder = WitnessFolder(tmp_path / "witness")
     witness = Witness(folder.cosigner(), [SIGNER.verifier], folder, SystemClock())
     bound, stop = listen("127.0.0.1", 0, option="-"), asyncio.Event()
-    task = asyncio.create_task(serve([Listener(witness_app(witness), bound)], stop))
+    task = asyncio.create_task(serve([Listener(witness_app(witness), bound, StrictProtocol)], stop))
     yield folder, f"http://127.0.0.1:{bound.getsockname()[1]}"
     stop.set()
     await task

@@ -15,6 +15,7 @@ from audit_ledger.domain.c2sp.note import VerifierKey
 from audit_ledger.http.witness import witness_app
 from audit_ledger.service.witness.witness import Witness
 from control_plane.cli.ledger.desk import AsJson
+from control_plane.gateway.protocol import StrictProtocol
 from control_plane.server import Listener, listen, serve
 from shared_kernel.clock import SystemClock
 
@@ -40,7 +41,7 @@ def serve_witness(
     witness = Witness(cosigner, keys, folder, SystemClock())
     with contextlib.closing(listen("127.0.0.1", port, option="--port")) as bound:
         typer.echo(f"{cosigner.verifier} at http://127.0.0.1:{bound.getsockname()[1]}")
-        asyncio.run(_until_stopped(Listener(witness_app(witness), bound)))
+        asyncio.run(_until_stopped(Listener(witness_app(witness), bound, StrictProtocol)))
 
 
 @app.command()
