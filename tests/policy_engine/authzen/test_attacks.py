@@ -76,7 +76,8 @@ async def test_as_many_evaluations_as_are_taken_are_answered_and_more_bytes_are_
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_numbers_and_texts_of_any_size_are_answered(pdp: Asking, path: str) -> None:
-    odd: dict[str, Any] = {"huge": 10**400, "small": -(2**80), "fraction": 1e-300, "text": "\u0000\U0001f600", "deep": [[[[{}]]]]}
+    odd: dict[str, Any] = {"huge": 10**400, "small": -(2**80), "fraction": 1e-300,
+                           "text": "\u0000\U0001f600", "deep": [[[[{}]]]]}
 
     told = await pdp.post(path, about(action="can_read", resource="book:1", context=odd, **odd), token=_token(path))
 
