@@ -85,13 +85,23 @@ class RiskScorer:
         self._windows.count(features, allowed=allowed)
 
     async def observe(self, features: RiskFeatures) -> None:
-        """Learn from an accepted request; features that cannot be read teach nothing."""
+        """Learn from what was accepted; features that cannot be read teach nothing.
+
+        A login teaches a new place and agent. A request, which has an action, teaches those that are usual already:
+        a stolen token must not make itself familiar.
+        """
         try:
             country = self._country_of(features.source_ip) if self._country_of else None
             values = risk.values_of(features, country)
-        except (risk.UnreadableFeaturesError, TypeError):
+            if features.action and not self._is_usual(features.subject, values):
+                return
+        except (ValueError, TypeError):
             return
         self._memory.learn(features.subject, values, features.at_us)
+
+    def _is_usual(self, subject: str, values: Mapping[str, str]) -> bool:
+        ratios = risk.suspicion(values, self._memory.of(subject), self._memory.everyone)
+        return max(ratios["place"], ratios["agent"]) <= risk.NOTABLE
 
     async def forget(self, subject: str) -> None:
         """Make a subject unknown again, in every process: the security team's way to confirm a new place or device."""
