@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers.consul import consul_binary
 from tests.servers.envoy import envoy_command
 from tests.servers.mongo import mongo_server
 from tests.servers.opa import opa_binary
@@ -19,6 +20,7 @@ NEEDED: dict[str, Callable[[Path], Any]] = {
     "OPA": lambda _: opa_binary(),
     "Envoy": lambda _: envoy_command(),
     "Vault": lambda _: vault_binary(),
+    "Consul": lambda _: consul_binary(),
     "Tessera": lambda folder: tessera_log(folder, "secret", "policy").__enter__(),
     "MongoDB": lambda folder: mongo_server(folder).__enter__(),
     "Redis": lambda _: redis_server().__enter__(),

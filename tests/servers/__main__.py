@@ -7,13 +7,15 @@ from time import monotonic
 
 import pytest
 
+from tests.servers.consul import consul_binary
 from tests.servers.node import installed
 from tests.servers.opa import opa_binary
 from tests.servers.transparency import peer_binary
 from tests.servers.vault import vault_binary
 
 PROGRAMS: dict[str, Callable[[], Path]] = {
-    "OPA": opa_binary, "Vault": vault_binary, "Tessera and the reference witness": lambda: peer_binary("log"),
+    "OPA": opa_binary, "Vault": vault_binary, "Consul": consul_binary,
+    "Tessera and the reference witness": lambda: peer_binary("log"),
     "npm openid-client": lambda: installed(Path(__file__).parents[1] / "real_clients" / "node"),
 }
 
