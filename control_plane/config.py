@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
     opa_url: HttpUrl | None = Field(default=None, validation_alias=_named("opa_url", "OPA_URL"))
     policy_bundle: Path | None = None
+    policy_verification_key: Path | None = None
     signal_transmitters: Path | None = None
     rate_limits: Path | None = None
     redis_url: SecretStr | None = Field(default=None, validation_alias=_named("redis_url", "REDIS_URL"))

@@ -18,6 +18,7 @@ from policy_engine.service import PolicyEngine, RiskScorer
 from policy_engine.service.explaining import Explainer
 from policy_engine.service.limits import Limiter
 from policy_engine.service.limits.exchange import Exchange
+from policy_engine.service.publishing import Publisher
 from siem_rules.service import AlertQueue, Detector
 from soar_playbooks.service import Responder
 
@@ -37,11 +38,12 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who decides, who scores, and who tells why."""
+    """Who decides, who scores, who tells why, and who brings a new policy to all."""
 
     engine: PolicyEngine
     risk: RiskScorer
     explainer: Explainer
+    publisher: Publisher
 
 
 @dataclass(frozen=True, slots=True)

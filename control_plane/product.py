@@ -39,6 +39,7 @@ from identity.service import IdentityProvider
 from policy_engine.http import endpoints as policy_endpoints
 from policy_engine.http import operations as policy_operations
 from policy_engine.http.authzen import endpoints as authzen_endpoints
+from policy_engine.http.bundles import bundle_endpoints
 from shared_kernel.clock import Clock
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.operation import described
@@ -99,11 +100,13 @@ class Product:
 
     def _own_endpoints(self) -> tuple[Endpoint, ...]:
         checks = {"ledger": self._ledger_check, "database": self.grid.bus.check, "background": self.supervisor.check,
-                  "changes": self.changes.check, "duties": self.duties.supervisor.check, **self.checks}
+                  "policy": self.policy.engine.check, "changes": self.changes.check,
+                  "duties": self.duties.supervisor.check, **self.checks}
         return described((
             *health.endpoints(health.Health(checks, self._notes), self.peers.exposition),
             *identity_endpoints(self.identity),
             *policy_endpoints(self.policy.engine, self.policy.risk, self.policy.explainer),
+            *bundle_endpoints(self.policy.publisher),
             *self._ledger_endpoints(),
             *governance_endpoints(self.governed.catalog, self.governed.lineage, self.ledger),
             *grid_endpoints(self.grid, self.governed.governor),

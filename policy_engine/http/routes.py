@@ -33,10 +33,11 @@ def endpoints(policy: PolicyEngine, risk: RiskScorer, explainer: Explainer) -> t
 
     async def show(_: Request) -> Response:
         standing = policy.standing()
-        loaded_at = standing.loaded_at_us
         return _json({
             "revision": standing.revision, "evaluator": standing.evaluator,
-            "loaded_at": to_iso(loaded_at) if loaded_at is not None else None, "refused": standing.refused,
+            "loaded_at": _time(standing.loaded_at_us), "refused": standing.refused, "name": standing.name,
+            "built_at": _time(standing.built_at_us), "sequence": standing.sequence, "version": standing.version,
+            "stale": standing.stale,
         })
 
     async def evaluate(request: Request) -> Response:
@@ -54,6 +55,10 @@ def endpoints(policy: PolicyEngine, risk: RiskScorer, explainer: Explainer) -> t
         Endpoint("GET", "/api/v1/policy", "policy.read", show),
         Endpoint("POST", "/api/v1/policy/evaluate", "policy.evaluate", evaluate, max_body=MAX_QUESTION),
     )
+
+
+def _time(at_us: int | None) -> str | None:
+    return to_iso(at_us) if at_us is not None else None
 
 
 def _asked(body: bytes) -> _Asked:

@@ -57,7 +57,8 @@ async def test_the_policy_that_decides_is_shown(client: httpx.AsyncClient) -> No
     shown = (await client.get("/api/v1/policy")).json()
 
     assert shown == {"revision": BundleFolder(SHIPPED).read().revision, "evaluator": "regorus",
-                     "loaded_at": "2026-11-18T11:06:40.000000Z", "refused": None}
+                     "loaded_at": "2026-11-18T11:06:40.000000Z", "refused": None, "name": "", "built_at": None,
+                     "sequence": None, "version": 0, "stale": None}
 
 
 async def test_a_question_can_be_tried(client: httpx.AsyncClient) -> None:
