@@ -10,7 +10,6 @@ from control_plane.config import Settings
 from control_plane.home import Home
 from policy_engine.adapters.countries import Countries
 from policy_engine.adapters.risk_keys import RiskKeys
-from policy_engine.adapters.risk_model_file import digest_of, from_bytes
 from policy_engine.domain.risk_model import Model
 from policy_engine.service import RiskScorer
 from policy_engine.service.risk_models import ModelKeeper
@@ -28,11 +27,13 @@ def risk_of(settings: Settings, pool: asyncpg.Pool, recorder: Recorder, clock: C
     keys = RiskKeys(Home(settings.home.resolve()).keys)
 
     def read(artifact: bytes) -> Model:
+        from policy_engine.adapters.risk_model_file import from_bytes  # numpy, for who has a model
+
         return from_bytes(artifact, keys)
 
     with contextlib.closing(Countries(settings.geoip_db)) as countries:
         if not countries.is_on:
             _log.info("risk_by_country_is_off", why="GEOIP_DB names no file")
         yield RiskScorer(
-            RiskHistoryStore(pool), ModelKeeper(RiskModelStore(pool), read, digest_of, recorder, clock),
+            RiskHistoryStore(pool), ModelKeeper(RiskModelStore(pool), read, recorder, clock),
             countries.find if countries.is_on else None)

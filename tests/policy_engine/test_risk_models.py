@@ -40,8 +40,7 @@ class _City:
     def process(self, keys: RiskKeys | None = None) -> tuple[RiskScorer, ModelKeeper]:
         """Return a scorer as one process has it, and its keeper."""
         held = keys or self.keys
-        keeper = ModelKeeper(RiskModelStore(self._app), lambda raw: from_bytes(raw, held), digest_of, self.recorder,
-                             self._clock)
+        keeper = ModelKeeper(RiskModelStore(self._app), lambda raw: from_bytes(raw, held), self.recorder, self._clock)
         return RiskScorer(RiskHistoryStore(self._app), keeper), keeper
 
     async def activate(self, model: Model, trained_at_us: int = 0) -> str:
