@@ -31,7 +31,7 @@ def postgres_url() -> Iterator[str]:
     """Superuser URL of this worker's server. fsync is off: no test here pulls the machine's plug."""
     with tempfile.TemporaryDirectory(prefix="gw") as folder:
         Path(folder).chmod(0o755)
-        server = EmbeddedPostgres(Path(folder) / "pg", durable=False)
+        server = EmbeddedPostgres(Path(folder) / "pg", durable=False, processes=4)
         yield server.start()
         server.stop()
 

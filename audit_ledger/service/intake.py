@@ -24,6 +24,8 @@ from shared_kernel.ids import uuid7
 ACTION = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+"
 MAX_ACTION = 128
 KEY = r"[!-~]{1,255}"
+CONNECTIONS = 3
+"""How many of the readers' connections keyed events hold at most: each is alone with its key, in all processes."""
 OUTCOMES = frozenset({"success", "failure", "unknown"})
 _OURS = ("grid", "ecs", "@timestamp", "http")
 _SET_BY_US = ("id", "provider", "kind", "ingested")
@@ -50,6 +52,7 @@ class Intake:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger, self._clock = ledger, clock
         self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._connections = asyncio.Semaphore(CONNECTIONS)
 
     async def append(self, document: Any, *, context: RequestContext, key: str | None = None) -> Appended:  # noqa: ANN401 - any JSON value
         """Seal a service's event; the same key gives the first receipt again. UnprocessableError says what is wrong."""
@@ -60,7 +63,7 @@ class Intake:
             return Appended(await self._ledger.record(event), is_repeat=False)
         mark = f"{context.principal.subject}/{key}"
         lock = self._sending.setdefault(mark, asyncio.Lock())
-        async with lock:
+        async with lock, self._connections, self._ledger.alone(mark):
             known = await self._ledger.find(request_id=mark, limit=1)
             if known:
                 if _said(known[0].event) != _said(event):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -237,6 +238,10 @@ class Ledger:
             events = await self._sealer.opened(events)
         return [SealedEvent(entry.seq, entry.recorded_at_us, event, entry.entry_hash)
                 for entry, event in zip(entries, events, strict=True)]
+
+    def alone(self, mark: str) -> AbstractAsyncContextManager[None]:
+        """Let nobody else, in whichever process, do meanwhile what bears the same mark; holds a connection."""
+        return self._reader.alone(mark)
 
     async def inclusion_proof(self, seq: int, size: int | None = None) -> InclusionProof:
         """Prove that entry `seq` is among the first `size` (all, when not given)."""

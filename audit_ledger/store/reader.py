@@ -109,6 +109,16 @@ class LedgerReader:
             ):
                 yield Snapshot(connection, self.stream)
 
+    @asynccontextmanager
+    async def alone(self, mark: str) -> AsyncIterator[None]:
+        """Let nobody else in here under the same mark meanwhile, in whichever process."""
+        with driver_errors():
+            async with self._pool.acquire(timeout=10) as connection, connection.transaction():
+                await connection.execute(
+                    "SELECT pg_advisory_xact_lock(hashtextextended('gridwarden.mark.' || $1 || '/' || $2, 0))",
+                    self.stream, mark)
+                yield
+
     async def _fetch(self, query: str, *values: Any) -> list[Any]:  # noqa: ANN401 - SQL values
         with driver_errors():
             return list(await self._pool.fetch(query, *values))

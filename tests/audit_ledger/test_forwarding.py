@@ -18,15 +18,15 @@ from audit_ledger.domain.errors import (
 )
 from audit_ledger.service import Ledger
 from audit_ledger.service.forwarding import Forwarding
+from audit_ledger.service.intake import Intake
 from audit_ledger.service.tip import Tip
 from audit_ledger.store.inbox import INBOX_BELL, Inbox
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import APP, LEDGER_READER
 from shared_kernel.errors import UnavailableError
 from tests.audit_ledger.rig import Rig, kinds
-from tests.audit_ledger.sealing_rig import KEK, SealingRig
+from tests.audit_ledger.sealing_rig import KEK, STEWARD, SealingRig
 from tests.audit_ledger.waiting import until
-from tests.frozen_clock import FrozenClock
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
@@ -267,7 +267,19 @@ async def test_a_subject_erased_at_one_process_is_sealed_under_a_new_key_at_the_
         await desk.ledger.stop()
 
 
-async def test_a_member_of_a_forked_ledger_seals_nothing(rig: Rig, clock: FrozenClock) -> None:
+async def test_an_idempotency_key_seals_once_though_sent_to_two_processes_at_once(rig: Rig) -> None:
+    async with two(rig) as members:
+        desks = [Intake(member, rig.clock) for member in members]
+        event = {"event": {"action": "billing.invoice_created"}}
+
+        said = await asyncio.gather(*(
+            desks[number % 2].append(event, context=STEWARD, key="key-1") for number in range(20)))
+
+        assert len({one.receipt.seq for one in said}) == 1
+        assert sum(not one.is_repeat for one in said) == 1
+
+
+async def test_a_member_of_a_forked_ledger_seals_nothing(rig: Rig) -> None:
     async with two(rig) as (leader, follower):
         await leader.record(rig.event(1))
         await rig.attack("UPDATE audit_ledger.heads SET size = 1")
@@ -281,5 +293,5 @@ async def test_a_member_of_a_forked_ledger_seals_nothing(rig: Rig, clock: Frozen
 async def until_async(left: Callable[[], Any]) -> None:
     """Wait until nothing is left."""
     async with asyncio.timeout(5):
-        while await left():
+        while await left():  # noqa: ASYNC110 - the leader tells nobody
             await asyncio.sleep(0.02)
