@@ -33,7 +33,7 @@ _REFUSALS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
         ("dot-segment", rb"/(?:\.|%2[Ee])+(?:/|\Z)"),
         ("empty-segment", rb"//"),
         ("needless-encoding", rb"%(?:2[DdEe]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])"),
-        ("hidden-segment", rb"/\.(?!well-known(?:/|\Z))"),
+        ("hidden-segment", rb"/\.(?!well-known(?:/|\Z)|search\Z)"),
         ("trailing-dot-or-space", rb"(?:\.|%20)(?:/|\Z)|/%20"),
         ("drive-letter", rb"/[A-Za-z](?::|%3[Aa])"),
         ("hexadecimal-notation", rb"(?i:0x(?:0[0-9a-d]|25|2e|2f|5c))"),

@@ -1,12 +1,12 @@
 """Steps 2 and 3 of a request: who asks (identity), how risky (risk), may they (policy). Always ends in a verdict."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
+from control_plane.gateway.deadlines import DEADLINES
 from control_plane.gateway.fulfilment import EVERYWHERE, fulfilled
 from control_plane.gateway.peers import is_loopback
 from control_plane.gateway.ports import (
@@ -97,7 +97,7 @@ class Judge:
         part, principal, risk = "identity", ANONYMOUS, 0
         risk_reasons: tuple[str, ...] = ()
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            with DEADLINES.within(DEADLINE_S):
                 principal = await authenticated()
                 risk, risk_reasons = self._scored(principal, asked)
                 part = "catalog"

@@ -1,10 +1,10 @@
 """Step 4: the decision is sealed before any answer leaves."""
 
-import asyncio
 from typing import Any
 
 import structlog
 
+from control_plane.gateway.deadlines import DEADLINES
 from control_plane.gateway.judge import Asked
 from control_plane.gateway.sealed_question import about_the_policy, rest_of
 from control_plane.gateway.verdict import UNKNOWN_ACTION, NotSealedError, Verdict
@@ -20,7 +20,7 @@ _log = structlog.get_logger("gridwarden.gateway")
 async def seal(recorder: Recorder, event: Event) -> Receipt:
     """Return the receipt of a sealed decision; raise NotSealedError when the ledger fails in whatever way."""
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        with DEADLINES.within(DEADLINE_S):
             return await recorder.record(event)
     except (UnavailableError, TimeoutError) as error:
         _log.error("decision_not_sealed", error=type(error).__name__)
