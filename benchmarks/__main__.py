@@ -22,7 +22,7 @@ from benchmarks.metric import Metric
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import migrate
 
-GROUPS = ("policy", "risk", "ledger", "identity", "grid", "forecast", "siem", "soar", "gateway", "start")
+GROUPS = ("policy", "risk", "ledger", "identity", "grid", "forecast", "siem", "soar", "gateway", "fleet", "start")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
