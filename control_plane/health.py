@@ -1,7 +1,7 @@
 """Liveness, readiness with its reason, and the metrics Prometheus scrapes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -16,10 +16,13 @@ CHECK_TIMEOUT_S = 2.0
 
 
 class Health:
-    """Named checks; each returns when well and raises an error whose sentence is the reason when not."""
+    """Named checks; each returns when well and raises an error whose sentence is the reason when not.
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
-        self._checks = checks
+    `notes` tells what an operator should know and what is no reason to send requests elsewhere.
+    """
+
+    def __init__(self, checks: Mapping[str, Check], notes: Callable[[], Sequence[str]] = tuple) -> None:
+        self._checks, self.notes = checks, notes
 
     async def reasons(self) -> dict[str, str]:
         """Return why we are not ready, by component; empty means ready."""
@@ -47,7 +50,10 @@ def endpoints(health: Health, exposition: Callable[[], Awaitable[bytes]]) -> tup
 
     async def ready(_request: Request) -> Response:
         reasons = await health.reasons()
-        return _json({"status": "not ready" if reasons else "ready", "reasons": reasons}, 503 if reasons else 200)
+        told: dict[str, object] = {"status": "not ready" if reasons else "ready", "reasons": reasons}
+        if notes := health.notes():
+            told["notes"] = list(notes)
+        return _json(told, 503 if reasons else 200)
 
     async def metrics(_request: Request) -> Response:
         return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
