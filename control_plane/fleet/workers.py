@@ -20,7 +20,7 @@ from control_plane.server import GRACE_S
 from shared_kernel.errors import GridwardenError, UnavailableError
 
 MODULE = "control_plane.fleet.worker"
-START_S = 60.0
+START_S = 120.0
 PAUSE_FIRST_S, PAUSE_LAST_S, STEADY_S = 0.2, 30.0, 60.0
 _log = structlog.get_logger()
 _restarts = Counter("gridwarden_worker_restarts_total", "Gateway processes that ended and were started again")
