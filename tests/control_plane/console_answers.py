@@ -181,6 +181,16 @@ ANSWERS: dict[str, Any] = {
     "GET /api/v1/access-log": {"items": ACCESSES, "next": 11},
     "GET /api/v1/decisions": {"items": [DECISION, STRANGER], "next": 5},
     "GET /api/v1/decisions/0199-req": DECISION,
+    "GET /api/v1/policy": {
+        "revision": HASH, "evaluator": "regorus", "loaded_at": AT, "refused": None, "name": "city <2>", "built_at": AT,
+        "sequence": 7, "version": 3, "stale": None},
+    "GET /api/v1/policy/bundles": {"items": [
+        {"version": 3, "revision": HASH, "name": "city <2>", "sequence": 7, "built_at": AT, "published_by": "admin",
+         "published_at": AT, "active_from": AT}], "next": None},
+    "GET /api/v1/policy/risk": {
+        "scored_by": "what is usual for each subject", "countries": "off", "subjects": 12, "requests": 340,
+        "model": {"digest": HASH, "trained_at": AT, "samples": 9000, "refused": "it is unsigned"},
+        "drift": {"hour": 0.31}, "shifted": ["hour"]},
     "GET /api/v1/sessions": {"items": SESSIONS, "next": "17.s-2"},
     "DELETE /api/v1/sessions/s-2": Response(status_code=204),
 }

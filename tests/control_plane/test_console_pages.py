@@ -17,7 +17,7 @@ from tests.control_plane.console_city import SECRET, City, problem, refusing
 PAGES = (
     "/grid", "/alerts", f"/alerts/{ALERT_ID}", "/playbooks", f"/playbooks/runs/{RUN_ID}", "/ledger",
     "/ledger/entries/3", "/catalog", "/catalog/grid.meter_readings", "/access", "/why", "/why/0199-req",
-    "/developers", "/sessions",
+    "/developers", "/sessions", "/policy",
 )
 MAY_LIVE_WITHOUT = {"/grid", "/why", "/developers"}
 HTMX = {"hx-request": "true", "hx-current-url": "http://console.test/alerts?status=New"}

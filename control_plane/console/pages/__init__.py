@@ -9,11 +9,12 @@ from control_plane.console.pages import (
     grid,
     ledger,
     playbooks,
+    policy,
     sessions,
 )
 
 ROUTES = (
     *grid.ROUTES, *alerts.ROUTES, *playbooks.ROUTES, *ledger.ROUTES, *catalog.ROUTES, *access.ROUTES,
-    *decisions.ROUTES, *sessions.ROUTES, *developers.ROUTES,
+    *decisions.ROUTES, *sessions.ROUTES, *policy.ROUTES, *developers.ROUTES,
 )
 """Method, path, handler."""
