@@ -44,7 +44,8 @@ def listening(settings: Settings) -> Iterator[tuple[Settings, Sockets]]:
             ports["mtls_port"] = port_of(sockets.mtls)
         if settings.ext_authz_http_port is not None:
             checks = stack.enter_context(contextlib.closing(listen(
-                settings.ext_authz_host(), settings.ext_authz_http_port, option="GRIDWARDEN_EXT_AUTHZ_HTTP_PORT")))
+                settings.ext_authz_host(), settings.ext_authz_http_port, option="GRIDWARDEN_EXT_AUTHZ_HTTP_PORT",
+                is_shared=settings.workers > 1)))
             sockets, ports["ext_authz_http_port"] = replace(sockets, ext_authz=checks), port_of(checks)
         yield settings.model_copy(update=ports), sockets
 

@@ -19,7 +19,7 @@ from control_plane.config import ConfigurationError, Settings
 from control_plane.console.wiring import console_application
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import migrate
-from control_plane.ext_authz.serving import checker_of, grpc_checks, http_checks, is_wanted
+from control_plane.ext_authz.serving import checks
 from control_plane.fleet.metrics import Peers
 from control_plane.fleet.workers import Order, Workers
 from control_plane.gateway.connections import Connections
@@ -72,20 +72,21 @@ def key_pair(settings: Settings) -> KeyPair | None:
 async def _run(  # noqa: PLR0913 - what one start consists of
     settings: Settings, home: Home, sockets: Sockets, keys: KeyPair | None, screen: Screen, *, peers: Path, demo: bool,
 ) -> None:
-    stop = _stop_event()
+    stop, strict = _stop_event(), strict_protocol(settings)
     among = Peers(peers) if settings.workers > 1 else Peers()
     async with (
         _database(settings, home) as (url, server), assembled(settings, home, url, peers=among) as product,
         among.answering(),
     ):
         await product.first_start(screen, demo=demo)
-        workers = Workers(settings.workers - 1, _order(settings, url, peers))
-        product.checks["workers"] = workers.check
-        checker = checker_of(product) if is_wanted(settings) else None
-        async with console_application(settings, home) as web, grpc_checks(settings, checker) as grpc_port:
-            listeners = _listeners(product, web, sockets, keys)
-            if sockets.ext_authz is not None and checker is not None:
-                listeners.append(http_checks(settings, checker, sockets.ext_authz, _protocol(settings)))
+        async with (
+            console_application(settings, home) as web,
+            checks(product, sockets.ext_authz, keys, strict, is_shared=settings.workers > 1) as checking,
+        ):
+            settings = settings.model_copy(update={"ext_authz_port": checking.grpc_port})
+            workers = Workers(settings.workers - 1, _order(settings, url, peers))
+            product.checks["workers"] = workers.check
+            listeners = [*_listeners(product, web, sockets, keys, strict), *checking.listeners]
             serving = asyncio.create_task(serve(listeners, stop))
             product.start_background()
             if server is not None:
@@ -95,7 +96,7 @@ async def _run(  # noqa: PLR0913 - what one start consists of
             async with workers.running():
                 await _first_of(serving, workers.wait_ready())
                 if not serving.done():
-                    _tell_ready(settings.model_copy(update={"ext_authz_port": grpc_port}), screen)
+                    _tell_ready(settings, screen)
                 await stop.wait()
             await serving
             _log.info("stopping")
@@ -114,23 +115,24 @@ async def _first_of(serving: asyncio.Task[None], ready: Coroutine[None, None, No
 def _order(settings: Settings, url: str, peers: Path) -> Order:
     """Return what a worker cannot know from its environment."""
     given = {"home": str(settings.home.resolve()), "host": str(settings.host), "gateway_port": settings.gateway_port,
-             "console_port": settings.console_port, "mtls_port": settings.mtls_port}
+             "console_port": settings.console_port, "mtls_port": settings.mtls_port,
+             "ext_authz_port": settings.ext_authz_port, "ext_authz_http_port": settings.ext_authz_http_port}
     return Order(given, url, str(peers))
 
 
-def _listeners(product: Product, web: ASGIApp, sockets: Sockets, keys: KeyPair | None) -> list[Listener]:
+def _listeners(product: Product, web: ASGIApp, sockets: Sockets, keys: KeyPair | None,
+               strict: partial[StrictProtocol]) -> list[Listener]:
     """Return the gateway's listeners and the console."""
-    strict = _protocol(product.settings)
     console = Listener(web, sockets.console, strict, keys.plain() if keys else None)
     return [*gateway_listeners(product, sockets.gateway, sockets.mtls, keys, strict), console]
 
 
 def gateway_listeners(
     product: Product, front: socket.socket, mtls: socket.socket | None, keys: KeyPair | None,
-    strict: partial[StrictProtocol] | None = None,
+    strict: partial[StrictProtocol],
 ) -> list[Listener]:
     """Return the gateway and, if wanted, its port for clients with certificates."""
-    settings, strict = product.settings, strict or _protocol(product.settings)
+    settings = product.settings
     asks = settings.tls_client_certificates == "optional"
     tls = None if keys is None else keys.asking(requires_certificate=False) if asks else keys.plain()
     if mtls is None or keys is None:
@@ -141,7 +143,7 @@ def gateway_listeners(
             Listener(certified, mtls, strict, keys.asking(requires_certificate=True))]
 
 
-def _protocol(settings: Settings) -> partial[StrictProtocol]:
+def strict_protocol(settings: Settings) -> partial[StrictProtocol]:
     """Return the HTTP protocol of every listener of the process; they share its room for connections."""
     return partial(StrictProtocol, connections=Connections(
         total=room_for(settings.max_connections), per_address=settings.max_connections_per_address,
@@ -150,7 +152,7 @@ def _protocol(settings: Settings) -> partial[StrictProtocol]:
 
 async def _run_console(settings: Settings, home: Home, bound: socket.socket, keys: KeyPair | None) -> None:
     async with console_application(settings, home) as web:
-        await serve([Listener(web, bound, _protocol(settings), keys.plain() if keys else None)], _stop_event())
+        await serve([Listener(web, bound, strict_protocol(settings), keys.plain() if keys else None)], _stop_event())
 
 
 def _stop_event() -> asyncio.Event:
@@ -184,7 +186,7 @@ def _tell_ready(settings: Settings, screen: Screen) -> None:
     gateway, console, mtls = settings.gateway_url(), settings.console_base_url(), settings.mtls_url()
     facts: dict[str, Any] = {"gateway": gateway, "console": console} | ({"mtls": mtls} if mtls else {})
     host = settings.ext_authz_host()
-    checks = {"ext_authz": settings.ext_authz_port, "ext_authz_http": settings.ext_authz_http_port}
-    facts |= {name: f"{host}:{port}" for name, port in checks.items() if port is not None}
+    ports = {"ext_authz": settings.ext_authz_port, "ext_authz_http": settings.ext_authz_http_port}
+    facts |= {name: f"{host}:{port}" for name, port in ports.items() if port is not None}
     facts |= {"workers": settings.workers} if settings.workers > 1 else {}
     screen.say("ready", "ready: " + ", ".join(f"{name} {url}" for name, url in facts.items()), **facts)

@@ -31,10 +31,7 @@ SERVICE = "envoy.service.auth.v3.Authorization"
 MAX_MESSAGE_BYTES = 262_144
 MAX_CONCURRENT = 256
 GRACE_S = 3.0
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.max_metadata_size", 16_384),
-    ("grpc.so_reuseport", 0),
-)
+_OPTIONS = (("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.max_metadata_size", 16_384))
 _RPC_OK, _PERMISSION_DENIED, _UNAUTHENTICATED = 0, 7, 16
 _RPC_CODES: Mapping[int, int] = {401: _UNAUTHENTICATED}
 
@@ -59,9 +56,10 @@ class Authorization:
         return _denied(found) if isinstance(found, Denied) else _allowed(found)
 
 
-def server_of(checker: Checker) -> grpc.aio.Server:
-    """Return a server with the one service, not yet listening."""
-    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
+def server_of(checker: Checker, *, is_shared: bool = False) -> grpc.aio.Server:
+    """Return a server with the one service, not yet listening; a shared one leaves room for our workers' beside it."""
+    options = (*_OPTIONS, ("grpc.so_reuseport", int(is_shared)))
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MAX_CONCURRENT)
     check = grpc.unary_unary_rpc_method_handler(
         Authorization(checker).check, request_deserializer=_read,
         response_serializer=CheckResponse.SerializeToString)

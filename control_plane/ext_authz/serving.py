@@ -18,6 +18,7 @@ from control_plane.ext_authz.permission import permitting
 from control_plane.ext_authz.route_map import SETTING, read_route_map
 from control_plane.product import Product
 from control_plane.server import Listener
+from control_plane.tls.contexts import KeyPair
 
 
 class NoRoutesError(ConfigurationError):
@@ -42,17 +43,24 @@ class MutualTls:
     key: Path
     authority: Path
 
-    def context(self) -> ssl.SSLContext:
-        """Return the context of the HTTP server."""
+    def context(self, keys: KeyPair) -> ssl.SSLContext:
+        """Return the context of the HTTP server, whose key pair is followed like that of the gateway."""
+        context = keys.plain()
         try:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.authority)
-            context.load_cert_chain(self.certificate, self.key)
+            context.load_verify_locations(self.authority)
         except (OSError, ssl.SSLError) as cause:
             raise ConfigurationError(
-                "TLS_CERT, TLS_KEY or GRIDWARDEN_EXT_AUTHZ_CLIENT_CA is unusable: all are PEM files") from cause
+                f"GRIDWARDEN_EXT_AUTHZ_CLIENT_CA names {self.authority}, which holds no certificates (PEM)") from cause
         context.verify_mode = ssl.CERT_REQUIRED
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What serves checks: the port of gRPC, if it is wanted, and the listeners of HTTP."""
+
+    grpc_port: int | None = None
+    listeners: tuple[Listener, ...] = ()
 
 
 def is_wanted(settings: Settings) -> bool:
@@ -78,24 +86,34 @@ def checker_of(product: Product) -> Checker:
     return Checker(product.gateway_before(routes.endpoints, routes.origin))
 
 
-def http_checks(settings: Settings, checker: Checker, bound: socket.socket, protocol: object) -> Listener:
-    """Return the server of checks over HTTP on a bound socket."""
-    tls = mutual_tls_of(settings)
-    return Listener(HttpChecks(checker), bound, protocol, None if tls is None else tls.context())
+@contextlib.asynccontextmanager
+async def checks(product: Product, bound: socket.socket | None, keys: KeyPair | None, protocol: object, *,
+                 is_shared: bool) -> AsyncIterator[Checks]:
+    """Serve checks by gRPC while the block runs, and yield what serves them by HTTP on a bound socket."""
+    settings = product.settings
+    if not is_wanted(settings):
+        yield Checks()
+        return
+    checker, tls = checker_of(product), mutual_tls_of(settings)
+    listeners: tuple[Listener, ...] = ()
+    if bound is not None:
+        context = None if tls is None or keys is None else tls.context(keys)
+        listeners = (Listener(HttpChecks(checker), bound, protocol, context),)
+    async with _by_grpc(settings, checker, tls, is_shared=is_shared) as port:
+        yield Checks(port, listeners)
 
 
 @contextlib.asynccontextmanager
-async def grpc_checks(settings: Settings, checker: Checker | None) -> AsyncIterator[int | None]:
-    """Serve checks over gRPC while the block runs; yield the port, None when no port is set."""
-    if settings.ext_authz_port is None or checker is None:
+async def _by_grpc(settings: Settings, checker: Checker, tls: MutualTls | None, *,
+                   is_shared: bool) -> AsyncIterator[int | None]:
+    if settings.ext_authz_port is None:
         yield None
         return
     from control_plane.ext_authz import grpc_service
 
-    tls = mutual_tls_of(settings)
     credentials = None if tls is None else grpc_service.mutual_tls(tls.certificate, tls.key, tls.authority)
     host = settings.ext_authz_host()
-    server = grpc_service.server_of(checker)
+    server = grpc_service.server_of(checker, is_shared=is_shared)
     address = f"[{host}]:{settings.ext_authz_port}" if ":" in host else f"{host}:{settings.ext_authz_port}"
     port = grpc_service.bound(server, address, credentials)
     await server.start()

@@ -62,9 +62,10 @@ def _serve(told: dict[str, Any], number: int, leash: Leash) -> None:
 
 
 async def _served(settings: Any, told: dict[str, Any], number: int, leash: Leash) -> None:  # noqa: ANN401 - Settings, imported late
+    from control_plane.ext_authz.serving import checks
     from control_plane.fleet.metrics import Peers
     from control_plane.home import Home
-    from control_plane.running import gateway_listeners, key_pair
+    from control_plane.running import gateway_listeners, key_pair, strict_protocol
     from control_plane.server import listen_beside, serve
     from control_plane.wiring.product import assembled
 
@@ -74,8 +75,13 @@ async def _served(settings: Any, told: dict[str, Any], number: int, leash: Leash
     keys, home, peers = key_pair(settings), Home(settings.home.resolve()), Peers(Path(told["peers"]), number)
     front = listen_beside(str(settings.host), settings.gateway_port)
     mtls = None if settings.mtls_port is None else listen_beside(str(settings.host), settings.mtls_port)
-    async with assembled(settings, home, told["url"], peers=peers) as product, peers.answering():
-        listeners = gateway_listeners(product, front, mtls, keys)
+    http_port, strict = settings.ext_authz_http_port, strict_protocol(settings)
+    asked = None if http_port is None else listen_beside(settings.ext_authz_host(), http_port)
+    async with (
+        assembled(settings, home, told["url"], peers=peers) as product, peers.answering(),
+        checks(product, asked, keys, strict, is_shared=True) as checking,
+    ):
+        listeners = [*gateway_listeners(product, front, mtls, keys, strict), *checking.listeners]
         serving = asyncio.create_task(serve(listeners, stop))
         product.start_background()
         if keys is not None:

@@ -46,7 +46,7 @@ def test_every_listener_says_with_which_protocol_it_parses_and_it_is_the_strict_
     for name, call in listeners:
         assert len(call.args) >= 3, name
         protocol = ast.unparse(call.args[2])
-        assert protocol in {"strict", "protocol", "_protocol(settings)", "StrictProtocol"}, (name, protocol)
+        assert protocol in {"strict", "protocol", "strict_protocol(settings)", "StrictProtocol"}, (name, protocol)
 
 
 def test_only_one_module_starts_http_servers() -> None:

@@ -11,6 +11,7 @@ from control_plane.config import ConfigurationError, load_settings
 from control_plane.ext_authz.http_service import HttpChecks
 from control_plane.ext_authz.serving import MutualTls, mutual_tls_of
 from control_plane.gateway.peers import NOWHERE
+from control_plane.tls.contexts import KeyPair
 from tests.control_plane.ext_authz.checks import checks
 from tests.control_plane.gateway_city import Told, ask
 from tests.servers.certificates import make_pair
@@ -82,7 +83,7 @@ async def test_a_proxy_elsewhere_needs_a_certificate_of_the_authority(tmp_path: 
     ours, theirs, stranger = (make_pair(tmp_path, name) for name in ("server", "proxy", "stranger"))
     server = await asyncio.start_server(
         lambda _, writer: writer.close(), "127.0.0.1", 0,
-        ssl=MutualTls(ours.certificate, ours.key, theirs.certificate).context())
+        ssl=MutualTls(ours.certificate, ours.key, theirs.certificate).context(KeyPair(ours.certificate, ours.key)))
     port = server.sockets[0].getsockname()[1]
 
     outcomes = []
