@@ -69,8 +69,8 @@ class Window:
         return (self.minute, self.hour, float(len(self.actions)), float(len(self.datasets)),
                 float(len(self.resources)), self.denied / weight, self.changes / weight, self.night / weight)
 
-    def count(self, asked: RiskFeatures, *, allowed: bool) -> None:
-        """Count a request that was decided."""
+    def count(self, asked: RiskFeatures, *, allowed: bool) -> Vector:
+        """Count a request that was decided; return the numbers it was scored by."""
         vector = self.vector(asked)
         if asked.at_us - self.since_us > US_PER_HOUR:
             self.since_us = asked.at_us
@@ -86,6 +86,7 @@ class Window:
             self.resources.add(hash(asked.path))
             if asked.dataset:
                 self.datasets.add(asked.dataset)
+        return vector
 
 
 _NOTHING_YET = Window()
@@ -102,8 +103,8 @@ class Windows:
         """Return what the request would make of its window."""
         return self._windows.get(_key(asked), _NOTHING_YET).vector(asked)
 
-    def count(self, asked: RiskFeatures, *, allowed: bool) -> None:
-        """Count a request that was decided."""
+    def count(self, asked: RiskFeatures, *, allowed: bool) -> Vector:
+        """Count a request that was decided; return the numbers it was scored by."""
         key = _key(asked)
         window = self._windows.get(key)
         if window is None:
@@ -112,7 +113,7 @@ class Windows:
                 self._windows.popitem(last=False)
         else:
             self._windows.move_to_end(key)
-        window.count(asked, allowed=allowed)
+        return window.count(asked, allowed=allowed)
 
     def of(self, subject: str) -> list[tuple[str, Vector]]:
         """Return the subnets a subject was in lately with its numbers there, as they were then."""

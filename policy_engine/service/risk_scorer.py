@@ -81,8 +81,7 @@ class RiskScorer:
         """Count a decided request as behaviour, refused ones too: what is tried is part of it."""
         if self._models is None or not self._models.is_needed:
             return
-        self._drift.count(self._windows.vector(features), features.at_us // US_PER_HOUR % HOURS)
-        self._windows.count(features, allowed=allowed)
+        self._drift.count(self._windows.count(features, allowed=allowed), features.at_us // US_PER_HOUR % HOURS)
 
     async def observe(self, features: RiskFeatures) -> None:
         """Learn from what was accepted; features that cannot be read teach nothing.
