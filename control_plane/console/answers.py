@@ -18,8 +18,7 @@ START = "/grid"
 NAVIGATION = (
     ("/grid", "Grid"), ("/alerts", "Alerts"), ("/playbooks", "Playbooks"), ("/ledger", "Ledger"),
     ("/catalog", "Catalog"), ("/access", "Access"), ("/why", "Decisions"), ("/sessions", "Sessions"),
-    ("/policy", "Policy"),
-    ("/developers", "Developers"),
+    ("/policy", "Policy"), ("/developers", "Developers"),
 )
 _MAX_PATH = 2_000
 
