@@ -1,4 +1,4 @@
-"""An ASGI application of this process behind the gateway: it gets no more, and may say no more, than a remote service."""
+"""An ASGI application of this process behind the gateway gets no more, and may say no more, than a remote service."""
 
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -44,7 +44,8 @@ async def test_an_application_sees_who_asks_and_nothing_it_should_not(tmp_path: 
 
     town.app = Starlette(routes=[Route("/{rest:path}", show)])
     async with bed(tmp_path, PLAN) as here:
-        told = await ask(here.gateway, "GET", "/maps/a/b", headers={**ADMIN, "Cookie": "gw_session=s", "X-User": "root"})
+        told = await ask(here.gateway, "GET", "/maps/a/b",
+                         headers={**ADMIN, "Cookie": "gw_session=s", "X-User": "root"})
 
     assert (told.status, told.json) == (200, {"path": "/a/b"})
     assert not {"set-cookie", "server"} & told.headers.keys()
