@@ -188,7 +188,7 @@ ANSWERS: dict[str, Any] = {
         {"version": 3, "revision": HASH, "name": "city <2>", "sequence": 7, "built_at": AT, "published_by": "admin",
          "published_at": AT, "active_from": AT}], "next": None},
     "GET /api/v1/policy/risk": {
-        "scored_by": "what is usual for each subject", "countries": "off", "subjects": 12, "requests": 340,
+        "scored_by": "what is usual for each subject", "countries": False, "subjects": 12, "requests": 340,
         "model": {"digest": HASH, "trained_at": AT, "samples": 9000, "refused": "it is unsigned"},
         "drift": {"hour": 0.31}, "shifted": ["hour"]},
     "GET /api/v1/sessions": {"items": SESSIONS, "next": "17.s-2"},
