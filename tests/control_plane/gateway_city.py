@@ -205,6 +205,7 @@ class City:
     proxies: Sequence[Network] = ()
     limits: Any = field(default_factory=Unlimited)
     verification: Verification = field(default_factory=lambda: watchful(FrozenClock(START_US)))
+    watermarks: Any = None
     more: Sequence[Endpoint] = ()
     contexts: list[RequestContext] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
@@ -215,7 +216,7 @@ class City:
             (*self.endpoints(), *decision_endpoints(self.ledger), *self.more), identity=self.identity,
             policy=self.policy, risk=self.risk, ledger=self.ledger, labels=self.labels,
             clock=clock or FrozenClock(START_US), origin="https://grid.test", trusted_proxies=self.proxies,
-            verification=self.verification, limits=self.limits,
+            verification=self.verification, limits=self.limits, watermarks=self.watermarks,
         )
 
     def endpoints(self) -> tuple[Endpoint, ...]:
