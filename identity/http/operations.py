@@ -94,12 +94,15 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         record({**_INVITATION_FIELDS, "initial_access_token": TEXT}, title="NewInvitationAnswer"), NewInvitation, 201),
     ("DELETE", "/api/v1/client-invitations/{invitation_id}"): Operation("Take an invitation back"),
 }
+_MEDIA = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _BODILESS = frozenset({"OPTIONS", "DELETE"})
 
 
 def pages(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     """Return pages for people: HTML, forms and redirects, in the browser only."""
-    return _each(endpoints, PAGE, FORM, also={201: PAGE, 204: None, 302: None, 303: None}, failure=PAGE)
+    found = _each(endpoints, PAGE, FORM, also={201: PAGE, 204: None, 302: None, 303: None}, failure=PAGE)
+    return tuple(replace(each, operation=replace(each.operation, gives=_MEDIA.get(each.path.rpartition(".")[2], PAGE)))
+                 for each in found)
 
 
 def oauth(endpoints: Iterable[Endpoint], takes: Schema = FORM) -> tuple[Endpoint, ...]:
