@@ -30,11 +30,12 @@ class Supervisor:
         self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
 
     async def stop(self) -> None:
-        """Cancel everything and wait for it to end."""
+        """Cancel everything and wait for it to end; what was failing fails no more."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self._failing.clear()
 
     async def check(self) -> None:
         """Raise UnavailableError naming the tasks that are failing now."""

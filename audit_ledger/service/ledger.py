@@ -42,6 +42,9 @@ from shared_kernel.events import Event, Receipt, SealedEvent, security_event
 
 log = structlog.get_logger()
 
+_BURIAL_S = 0.3
+"""How long a killed leader's connection may take to die before we follow it."""
+
 _RESEALINGS = 3
 """How often a record may meet an erasure of its subject."""
 
@@ -118,7 +121,7 @@ class Ledger:
         try:
             await self._refuse_foreign_ledger()
             try:
-                await self._sequencer.start(patience_s=0)
+                await self._sequencer.start(patience_s=_BURIAL_S)
             except AnotherSequencerError:
                 await self.start(is_standby=True)
             else:
