@@ -122,6 +122,7 @@ class Flowing(StreamingResponse):
         self.raw_headers = [*fields, *length_field(answer.head.length)]
         self._service, self._answer, self._limits, self._attempt = service, answer, limits, attempt
         self._body, self._beginning, self._is_stream = body, beginning, is_stream
+        self._patience_s = limits.deadline_s - asyncio.get_running_loop().time()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -150,10 +151,12 @@ class Flowing(StreamingResponse):
         self._attempt.succeeded()
 
     async def _next(self) -> bytes:
+        """Return the next bytes; only the time that the service takes counts, a client may read as it can."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._limits.idle_s
+        began_s = loop.time()
         try:
-            async with asyncio.timeout_at(until if self._is_stream else min(until, self._limits.deadline_s)):
+            async with asyncio.timeout(self._limits.idle_s if self._is_stream else min(
+                    self._limits.idle_s, self._patience_s)):
                 return await self._answer.chunk()
         except TimeoutError as cause:
             self._attempt.failed("slow")
@@ -161,6 +164,8 @@ class Flowing(StreamingResponse):
         except BrokenError as cause:
             self._attempt.failed("broken")
             raise CutOffError(self._service, str(cause)) from cause
+        finally:
+            self._patience_s -= loop.time() - began_s
 
 
 def length_field(length: int | None) -> Headers:

@@ -114,8 +114,7 @@ class Client:
 
     def _sessions(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = CleanConnector(
-                limit=self._service.max_connections, keepalive_timeout=KEEP_ALIVE_S, use_dns_cache=False)
+            connector = CleanConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, use_dns_cache=False)
             self._session = aiohttp.ClientSession(
                 connector=connector, response_class=CheckedResponse, cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False, trust_env=False,

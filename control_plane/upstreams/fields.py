@@ -128,9 +128,10 @@ def _named_by_connection(fields: Headers) -> frozenset[bytes]:
 def _is_writable(value: bytes) -> bool:
     """Tell whether a value can be passed on as it is: UTF-8 without control characters (aiohttp cuts others short)."""
     try:
-        return _VALUE.fullmatch(value) is not None and "\x7f" not in value.decode("utf-8")
+        value.decode("utf-8")
     except UnicodeDecodeError:
         return False
+    return _VALUE.fullmatch(value) is not None
 
 
 def _is_private(value: bytes) -> bool:

@@ -72,6 +72,8 @@ class Forwarder:
             errand.context, method=errand.method, path=errand.path, lifetime_s=errand.left_s())).encode()
         unreached: NoTargetError | None = None
         while True:
+            if errand.left_s() <= 0:
+                raise TooSlowError(remote.name)
             attempt = remote.targets.choose(tried, others_only=unreached is not None)
             if attempt is None:
                 error = unreached or NoTargetError(remote.name, remote.targets.retry_after_s())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import Counter, Gauge
 
-from control_plane.upstreams.plan import Address, BreakerRule
+from control_plane.upstreams.plan import Address, Service
 from policy_engine.domain.breaker import Breaker
 from shared_kernel.clock import Clock
 
@@ -69,8 +69,8 @@ class Attempt:
 class Targets:
     """All targets of a service; replaced as discovery tells, those that stay keep their breakers."""
 
-    def __init__(self, service: str, rule: BreakerRule, clock: Clock, addresses: Iterable[Address] = ()) -> None:
-        self._service, self._rule, self._clock = service, rule, clock
+    def __init__(self, name: str, service: Service, clock: Clock, addresses: Iterable[Address] = ()) -> None:
+        self._service, self._rule, self._most, self._clock = name, service.breaker, service.max_connections, clock
         self._targets: list[Target] = []
         self._turn = 0
         self.replace(addresses)
@@ -90,9 +90,12 @@ class Targets:
     def choose(self, tried: Collection[Target] = (), *, others_only: bool = False) -> Attempt | None:
         """Return an attempt with the least busy target that may be asked, in turn among equals; None for nobody.
 
-        Those that were tried come last, or not at all.
+        Those that were tried come last, or not at all. A service that is asked as often as it may be now is nobody's
+        to wait for: waiting would look like its slowness.
         """
         now_us, size = self._clock.now_us(), len(self._targets)
+        if sum(target.outstanding for target in self._targets) >= self._most:
+            return None
         self._turn += 1
         order = [self._targets[(self._turn + n) % size] for n in range(size)]
         order.sort(key=lambda target: (target in tried, target.outstanding))

@@ -103,7 +103,7 @@ class Upstreams:
     def _remote(self, name: str, service: Service) -> Remote:
         around = self._around
         known = service.targets if isinstance(service.targets, tuple) else ()
-        targets = Targets(name, service.breaker, around.clock, known)
+        targets = Targets(name, service, around.clock, known)
         if isinstance(service.targets, Discovered):
             self._discoveries.append(self._discovery(name, service, service.targets, targets))
         client = Client(service, partial(around.contexts.of, name) if service.is_tls else None)

@@ -88,10 +88,10 @@ class Live:
 
 
 @asynccontextmanager
-async def town(tmp_path: Path, city: City | None = None) -> AsyncIterator[tuple[Live, Bed, str]]:
+async def town(tmp_path: Path, city: City | None = None, plan: str = PLAN) -> AsyncIterator[tuple[Live, Bed, str]]:
     """Run the service behind a gateway on a socket whose streams are watched."""
     live = Live()
-    async with application(live.routes()) as url, bed(tmp_path, PLAN.replace("URL", url), city=city) as here, listening(
+    async with application(live.routes()) as url, bed(tmp_path, plan.replace("URL", url), city=city) as here, listening(
             here.gateway) as port:
         watching = asyncio.create_task(here.city.verification.streams.run())
         try:
@@ -116,6 +116,20 @@ async def test_a_long_answer_waits_for_a_client_that_reads_slowly(tmp_path: Path
 
     assert held < LARGE // 2
     assert len(rest) + (1 << 16) == LARGE
+
+
+async def test_a_client_that_reads_slowly_gets_all_and_blames_nobody(tmp_path: Path) -> None:
+    plan = PLAN.replace("total_s: 20.0", "total_s: 0.6")
+    async with town(tmp_path, plan=plan) as (live, here, url), client() as caller:
+        answer = await caller.get(f"{url}/live/large", headers=ADMIN)
+        await answer.content.readexactly(1 << 16)
+        await asyncio.sleep(0.8)
+        held = live.written
+        rest = await answer.read()
+        breaker = here.upstreams._remotes["live"].targets._targets[0].breaker
+
+    assert held < LARGE
+    assert (len(rest) + (1 << 16), breaker.failures) == (LARGE, 0)
 
 
 async def test_a_client_that_leaves_a_long_answer_ends_it(tmp_path: Path) -> None:

@@ -218,6 +218,25 @@ async def test_a_client_that_sends_slowly_is_to_blame_itself(tmp_path: Path) -> 
     assert told.status == 200
 
 
+async def test_a_crowd_is_turned_away_and_the_service_is_not_to_blame(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def waiting(_seen: Seen, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.write(ok())
+
+    async with scripted(waiting) as service, bed(
+            tmp_path, plan_of(service.url, service="max_connections: 2")) as here:
+        held = [asyncio.create_task(ask(here.gateway, "GET", "/billing/1", headers=ADMIN)) for _ in range(2)]
+        await _until(lambda: len(service.seen) == 2)
+        away = [(await ask(here.gateway, "GET", "/billing/2", headers=ADMIN)).status for _ in range(8)]
+        gate.set()
+        served = [(await task).status for task in held]
+        later = await ask(here.gateway, "GET", "/billing/3", headers=ADMIN)
+
+    assert (away, served, later.status) == ([503] * 8, [200] * 2, 200)
+
+
 async def test_the_least_busy_target_is_asked(tmp_path: Path) -> None:
     async with scripted(silent) as busy, scripted(ok()) as free:
         plan = plan_of(free.url).replace('["', f'["{busy.url}", "')
