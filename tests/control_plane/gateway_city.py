@@ -203,6 +203,7 @@ class City:
     ledger: Any = field(default_factory=KeptEvents)
     labels: Any = field(default_factory=Catalog)
     proxies: Sequence[Network] = ()
+    origin: str = "https://grid.test"
     limits: Any = field(default_factory=Unlimited)
     verification: Verification = field(default_factory=lambda: watchful(FrozenClock(START_US)))
     watermarks: Any = None
@@ -215,7 +216,7 @@ class City:
         return Gateway(
             (*self.endpoints(), *decision_endpoints(self.ledger), *self.more), identity=self.identity,
             policy=self.policy, risk=self.risk, ledger=self.ledger, labels=self.labels,
-            clock=clock or FrozenClock(START_US), origin="https://grid.test", trusted_proxies=self.proxies,
+            clock=clock or FrozenClock(START_US), origin=self.origin, trusted_proxies=self.proxies,
             verification=self.verification, limits=self.limits, watermarks=self.watermarks,
         )
 

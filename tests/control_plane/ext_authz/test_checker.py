@@ -11,8 +11,11 @@ from control_plane.config import ConfigurationError
 from control_plane.ext_authz import checker
 from control_plane.ext_authz.checker import Check, Checker, Denied
 from control_plane.ext_authz.permission import Mutations
+from control_plane.ext_authz.route_map import NO_ORIGIN
 from control_plane.gateway.peers import NOWHERE
-from tests.control_plane.ext_authz.checks import checks, routes
+from shared_kernel.credentials import Credentials
+from shared_kernel.principal import ANONYMOUS, Principal
+from tests.control_plane.ext_authz.checks import ROUTES, Before, checks, routes
 from tests.control_plane.gateway_city import BrokenLedger, Rules, Ruling
 
 
@@ -190,3 +193,37 @@ def test_a_file_that_is_no_route_map_is_refused_by_name(tmp_path: Path, text: st
         routes(tmp_path, text)
 
     assert why in str(refused.value)
+
+
+class ProofTaker:
+    """Identity that keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[Credentials] = []
+
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        self.shown.append(credentials)
+        return ANONYMOUS
+
+    async def standing(self, principal: Principal) -> Principal:
+        return principal
+
+    def fresh_nonce(self) -> str:
+        return "n-2"
+
+
+@pytest.mark.parametrize(("text", "url"), [
+    (ROUTES, "https://api.example.com/public"), (ROUTES.partition("\n")[2].partition("\n")[2], f"{NO_ORIGIN}/public"),
+])
+async def test_a_proof_of_possession_is_held_against_the_origin_clients_call(
+    tmp_path: Path, text: str, url: str,
+) -> None:
+    identity, mapped = ProofTaker(), routes(tmp_path, text)
+    gateway = Before(identity=identity, more=mapped.endpoints, origin=mapped.origin).gateway()
+    sent = [(b"authorization", b"DPoP t"), (b"dpop", b"proof")]
+
+    found = await Checker(gateway).check(Check(method="GET", target=b"/public", fields=sent, source_ip="203.0.113.9"))
+
+    assert isinstance(found, Mutations)
+    [shown] = identity.shown
+    assert (shown.method, shown.url, shown.proofs) == ("GET", url, ("proof",))
