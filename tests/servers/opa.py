@@ -32,12 +32,12 @@ def _build(cache: Path) -> None:
 
 
 @contextmanager
-def opa_server(port: int | None = None) -> Iterator[str]:
-    """Run `opa` with nothing loaded; give its URL once it is healthy."""
+def opa_server(port: int | None = None, *, arguments: tuple[str, ...] = ()) -> Iterator[str]:
+    """Run `opa` with nothing loaded, unless arguments load something; give its URL once it is healthy."""
     url = f"http://127.0.0.1:{port or free_port()}"
     process = subprocess.Popen(
         [str(opa_binary()), "run", "--server", "--addr", url.removeprefix("http://"), "--disable-telemetry",
-         "--log-level", "error"],
+         "--log-level", "error", *arguments],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
     try:
