@@ -118,7 +118,7 @@ def scim(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
 
 def signals(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     """Return endpoints of the shared signals transmitter (SSF 1.0)."""
-    return _each(endpoints, {}, ANY, also={201: {}, 204: None}, failure=None)
+    return _each(endpoints, {}, ANY, also={201: {}, 202: {}, 204: None}, failure=ANY)
 
 
 def _each(
