@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,24 @@ async def test_an_allowed_request_reaches_the_service_and_says_who_asks(
             "authorization": f"Bearer {viewer}", "user-agent": "end-to-end"})
     assert sealed.json()["seq"] == int(said["x-gridwarden-permit"])
     assert sealed.json()["resource"]["dataset"] == "grid.meter_readings"
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+async def test_a_body_passes_untouched_whether_its_length_is_told_or_not(
+    front: Front, viewer: str, flavour: str,
+) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"in "
+        yield b"parts"
+
+    headers = {"user-agent": "end-to-end", "authorization": f"Bearer {viewer}", "content-encoding": "x-own"}
+    async with httpx.AsyncClient(base_url=front.urls[flavour], headers=headers) as http:
+        whole = await http.post("/reports/1", content=b"at once")
+        chunked = await http.post("/reports/1", content=parts())
+
+    assert (whole.status_code, chunked.status_code) == (200, 200)
+    assert whole.json()["body"] == "at once"
+    assert ["transfer-encoding", "chunked"] in chunked.json()["headers"]
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
