@@ -87,8 +87,12 @@ class Host:
 
     def workers(self) -> list[psutil.Process]:
         """Return its gateway processes beside itself."""
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "control_plane.fleet.worker" in child.cmdline()]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if "control_plane.fleet.worker" in child.cmdline():
+                    found.append(child)
+        return found
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """Return its log lines of one kind."""
