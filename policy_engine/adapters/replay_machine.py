@@ -1,7 +1,8 @@
 """A bundle set up once more, to be asked again: its answers, and the value of each of its rules on the way to one."""
 
 import json
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import orjson
 
@@ -14,19 +15,31 @@ UNDEFINED = object()
 
 
 class ReplayMachine:
-    """Bound to the thread that makes it, as regorus is; raises RefusedBundleError for a bundle that cannot decide."""
+    """Bound to the thread that makes it, as regorus is, and let go there: use it as a context manager.
+
+    Raises RefusedBundleError for a bundle that cannot decide.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         import regorus
 
         inspect(bundle.policies)
-        self._machine = regorus.Engine()
+        self._machine: Any = regorus.Engine()
         try:
             for name, text in bundle.policies.items():
                 self._machine.add_policy(name, text)
             self._machine.add_data_json(orjson.dumps(bundle.data).decode())
         except RuntimeError as cause:
+            self._machine = None
             raise RefusedBundleError("it does not compile any more") from cause
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Let the machine go here: a traceback would carry it into another thread."""
+        self._machine = None
 
     def answer(self, document: bytes) -> Any:  # noqa: ANN401 - an answer is any JSON until it is decoded
         """Return the parsed answer to a question's document; None when there is none."""

@@ -17,7 +17,7 @@ from policy_engine.adapters.replay_machine import UNDEFINED, ReplayMachine
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.counterfactuals import Change, pairs, risks_below, single, worse
 from policy_engine.domain.decision import Decision, from_answer
-from policy_engine.domain.question import Question, digest_of, to_document
+from policy_engine.domain.question import Question, digest_of, to_document, to_input
 from policy_engine.domain.rules import Rule, rules_of
 from shared_kernel.errors import NotFoundError
 
@@ -113,28 +113,32 @@ class Explainer:
         bundle = await self._kept.find(revision)
         if bundle is None:
             raise UnknownRevisionError(revision)
-        return await asyncio.to_thread(lambda: _asked(ReplayMachine(bundle), question, revision))
+        return await asyncio.to_thread(_answered, bundle, question, revision)
 
 
 def _explained(sealed: Sealed, bundle: Bundle | None, current: Bundle | None) -> Why:
     """Do all of it in one thread, because a machine belongs to the one that made it."""
-    machine = ReplayMachine(bundle) if bundle is not None else None
-    now = _now(sealed, machine, current)
-    if machine is None or bundle is None:
-        return Why(obstacle=NOT_KEPT.format(revision=sealed.revision[:12]), now=now)
-    replayed = _asked(machine, sealed.question, sealed.revision)
-    rules = tuple(_met(machine, rule) for rule in rules_of(bundle.policies).values())
-    return Why(replayed, None, tuple(_differences(sealed, replayed)), rules, _turned(machine, bundle, sealed), now)
+    if bundle is None:
+        return Why(obstacle=NOT_KEPT.format(revision=sealed.revision[:12]), now=_now(sealed, current))
+    with ReplayMachine(bundle) as machine:
+        replayed = _asked(machine, sealed.question, sealed.revision)
+        rules = tuple(_met(machine, rule) for rule in rules_of(bundle.policies).values())
+        turned = _turned(machine, bundle, sealed)
+    is_same = current is not None and current.revision == bundle.revision
+    return Why(replayed, None, tuple(_differences(sealed, replayed)), rules, turned,
+               replayed if is_same else _now(sealed, current))
 
 
-def _now(sealed: Sealed, machine: ReplayMachine | None, current: Bundle | None) -> Decision | None:
-    if current is None:
-        return None
-    is_same = machine is not None and current.revision == sealed.revision
+def _now(sealed: Sealed, current: Bundle | None) -> Decision | None:
     try:
-        return _asked(machine if is_same and machine else ReplayMachine(current), sealed.question, current.revision)
+        return None if current is None else _answered(current, sealed.question, current.revision)
     except RefusedBundleError:
         return None
+
+
+def _answered(bundle: Bundle, question: Question, revision: str) -> Decision:
+    with ReplayMachine(bundle) as machine:
+        return _asked(machine, question, revision)
 
 
 def _asked(machine: ReplayMachine, question: Question, revision: str) -> Decision:
@@ -162,7 +166,8 @@ def _differences(sealed: Sealed, replayed: Decision) -> Iterator[str]:
 
 def _turned(machine: ReplayMachine, bundle: Bundle, sealed: Sealed) -> tuple[Turned, ...]:
     """Return the changes that turn the answer: single ones, else pairs; of a risk the least change."""
-    question = sealed.question
+    whole = to_input(sealed.question)
+    question = Question(whole["subject"], whole["action"], whole["resource"], whole["context"])
     if sealed.passed:
         return tuple(_turning(machine, worse(question), sealed))
     found = list(islice(_turning(machine, single(question, bundle.data), sealed), MOST_CHANGES))

@@ -1,5 +1,6 @@
 """Why a decision was made: asked again of its own bundle, told to whom it concerns, and loud when it differs."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,13 @@ class ForTheApi(Tokens):
 
 
 @pytest.fixture
-async def plane() -> Plane:
+async def plane() -> AsyncIterator[Plane]:
     shelf = Shelf()
     engine = PolicyEngine(
         RegorusEvaluator(), BundleFolder(SHIPPED), ListRecorder(), FrozenClock(START_US), kept=shelf)
     await engine.start()
-    return Plane(City(policy=engine, identity=ForTheApi()), engine, shelf)
+    yield Plane(City(policy=engine, identity=ForTheApi()), engine, shelf)
+    await engine.close()
 
 
 async def test_the_refused_person_learns_which_rules_held_and_what_would_turn_it(plane: Plane) -> None:

@@ -45,6 +45,7 @@ async def client(app_pool: asyncpg.Pool, scorer: RiskScorer, clock: FrozenClock)
     app = Starlette(routes=routes, exception_handlers={GridwardenError: _problem})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
+    await engine.close()
 
 
 def _asked(**changes: Any) -> dict[str, Any]:
