@@ -54,7 +54,7 @@ def _faults_of_call(call: Any, package: Path, aliases: Mapping[str, Path],  # no
     if full in functions:
         return
     if name not in ALLOWED:
-        yield f"calls {name}: {_WHY.get(name, _UNKNOWN)}"
+        yield f"calls {name} in line {call['span']['line']}: {_WHY.get(name, _UNKNOWN)}"
     if name == "sprintf" and not _is_plain(call["params"]):
         yield "calls sprintf other than with a literal text of %v and a literal list of as many values"
 

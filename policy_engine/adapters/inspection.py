@@ -17,15 +17,15 @@ from policy_engine.domain.bundle import RefusedBundleError
 
 MAX_NESTING = 10
 DANGEROUS: Mapping[str, str] = {
-    "http.send": "it sends requests from inside a decision",
-    "net.lookup_ip_addr": "it asks name servers from inside a decision",
-    "opa.runtime": "it reveals the environment of the process",
-    "rego.parse_module": "it reads policy text from data",
-    "time.now_ns": "the time comes with the question, so that a decision can be repeated",
-    "rand.intn": "a decision must not depend on chance",
-    "uuid.rfc4122": "a decision must not depend on chance",
-    "trace": "it writes what the question holds to a log",
-    "print": "it writes what the question holds to a log",
+    "http.send": "it sends requests from inside a decision; bring the fact in data.json or in the question",
+    "net.lookup_ip_addr": "it asks name servers from inside a decision; compare addresses with net.cidr_contains",
+    "opa.runtime": "it reveals the environment of the process; put what the policy needs to know into data.json",
+    "rego.parse_module": "it reads policy text from data; write the rules into the bundle",
+    "time.now_ns": "a decision must be repeatable; the time comes with the question (input.context.hour_utc)",
+    "rand.intn": "a decision must not depend on chance; decide by what the question holds",
+    "uuid.rfc4122": "a decision must not depend on chance; decide by what the question holds",
+    "trace": "it writes what the question holds to a log; remove it, and ask `gridwarden policy explain`",
+    "print": "it writes what the question holds to a log; remove it, and ask `gridwarden policy explain`",
 }
 Path = tuple[str, ...]
 
@@ -90,10 +90,10 @@ def _parse(name: str, text: str) -> Any:  # noqa: ANN401 - a syntax tree as JSON
 
 
 def _refuse_dangerous(name: str, module: object) -> None:
-    for path in _references(module):
+    for path, line in _placed(module):
         for length in (1, 2):
             if danger := DANGEROUS.get(".".join(path[:length])):
-                raise RefusedBundleError(f"{name} uses {'.'.join(path[:length])}: {danger}")
+                raise RefusedBundleError(f"{name}, line {line}, uses {'.'.join(path[:length])}: {danger}")
 
 
 def _refuse_recursion(modules: list[Any]) -> None:
@@ -145,17 +145,22 @@ def _head(rule: Any) -> str:  # noqa: ANN401 - a syntax tree as JSON
 
 def _references(node: object) -> Iterator[Path]:
     """Give every reference below `node` as the path it spells, in source order, up to its first variable part."""
+    return (path for path, _ in _placed(node))
+
+
+def _placed(node: object) -> Iterator[tuple[Path, int]]:
+    """Give the same, each with the line it stands in."""
     if isinstance(node, list):
         for item in node:
-            yield from _references(item)
+            yield from _placed(item)
         return
     if not isinstance(node, dict):
         return
     path = _path(node)
     if path:
-        yield path
+        yield path, next(iter(node.values()))["span"]["line"]
     for part in _indexes(node) if path else (value for key, value in node.items() if key != "span"):
-        yield from _references(part)
+        yield from _placed(part)
 
 
 def _indexes(node: Any) -> list[Any]:  # noqa: ANN401 - a syntax tree as JSON
