@@ -22,6 +22,8 @@ _failures = Counter("gridwarden_relay_failures_total", "Batches a subscriber did
 _position = Gauge("gridwarden_relay_position", "The next sequence number wanted", ["source", "subscriber"])
 
 BATCH = 500
+GATHER_S = 0.025
+"""How long events gather while a subscriber keeps up: each batch costs it a transaction, whatever its size."""
 RETRY_FIRST_S, RETRY_LAST_S = 0.2, 10.0
 
 
@@ -82,3 +84,5 @@ async def _carry_until_failure(subscription: Subscription) -> None:
         await subscriber.observe(name, events)
         _relayed.labels(*labels).inc(len(events))
         position = events[-1].seq + 1
+        if len(events) < BATCH:
+            await asyncio.sleep(GATHER_S)

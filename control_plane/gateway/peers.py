@@ -35,7 +35,9 @@ class Proxies:
 
     def are_trusted(self, address: Address | None) -> bool:
         """Tell whether an address is one of ours."""
-        return address is not None and any(address in network for network in self._networks)
+        if not self._networks or address is None:
+            return False
+        return any(address in network for network in self._networks)
 
     def source_of(self, peer: str, forwarded_for: Sequence[bytes]) -> str:
         """Return the rightmost untrusted address; an unreadable one ends the search at the last we know."""
