@@ -138,10 +138,6 @@ class Model:
         """Return how many there would be for one such, as far as the sample can tell."""
         return _round(min(1 / share, max(self.samples, 1)))
 
-    def tail_of(self, number: int, found: int) -> float:
-        """Return the share of the sample that had feature `number` in this bin or above."""
-        return self._above[number][found]
-
 
 _ORDINARY = Behaviour()
 
