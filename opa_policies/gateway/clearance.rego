@@ -29,6 +29,7 @@ clearance := reach if {
 
 # A missing or unknown label counts as RESTRICTED; `not levels[label] <= clearance` would let it through.
 obligations["mask"] := {"columns": columns} if {
+	is_object(input.resource.columns)
 	columns := sort([column |
 		some column, label in input.resource.columns
 		object.get(data.access.levels, label, data.access.levels.RESTRICTED) > clearance

@@ -21,6 +21,7 @@ decision := {
 	"ttl_s": ttl_s,
 } if {
 	count(rights) > 0
+	is_object(input.resource.columns)
 	risk < data.access.risk.denied
 	data_within_clearance
 	not login_missing

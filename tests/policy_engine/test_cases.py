@@ -15,9 +15,19 @@ from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
 from policy_engine.domain.bundle import Bundle
 from policy_engine.service import Evaluator
 from shared_kernel.clock import SystemClock
+from shared_kernel.errors import UnavailableError
 from shared_kernel.principal import Role
 from tests.policy_engine.house import CASES, SHIPPED, faults
-from tests.servers.opa import opa_binary, opa_server
+from tests.servers.opa import opa_server
+
+
+class Unhurried(SystemClock):
+    """A clock on which a breaker is closed again at each look: errors are expected here and are no outage."""
+
+    def now_us(self) -> int:
+        """Return a time a minute after the last."""
+        self.minutes = getattr(self, "minutes", 0) + 1
+        return self.minutes * 61_000_000
 
 
 def _by_data() -> dict[str, list[dict[str, Any]]]:
@@ -69,34 +79,42 @@ async def test_a_real_opa_decides_every_case_as_wanted_and_word_for_word_as_rego
     assert answers == ours
 
 
-@pytest.mark.opa
-def test_opa_finds_nothing_to_complain_of_in_the_shipped_policy() -> None:
-    import subprocess
-
-    checked = subprocess.run([str(opa_binary()), "check", "--strict", str(SHIPPED / "gateway")],
-                             capture_output=True, text=True, check=False)
-
-    assert checked.returncode == 0, checked.stderr
-
-
 _labels = st.sampled_from(["PUBLIC", "INTERNAL", "CONFIDENTIAL", "RESTRICTED", None])
 _actions = st.sampled_from(["users.me", "meters.read", "customers.read", "alerts.read", "login.page", "metrics.read",
                             "no.such", "ingest.write"])
+_odd = st.sampled_from([None, True, 0, -1, "", "admin", [], ["admin"], {}, {"api": True}, [["x"]], "\u00df", "\0"])
+
+
+def _or_odd(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Draw what is usual, and now and then what no validated question holds."""
+    return st.one_of(usual, usual, usual, _odd)
+
+
 _inputs = st.fixed_dictionaries({
-    "subject": st.fixed_dictionaries({
-        "id": st.sampled_from(["u-1", "", None]), "kind": st.sampled_from(["person", "service", "anonymous", None, 3]),
-        "roles": st.one_of(st.lists(st.sampled_from([*Role, "wizard"]), max_size=3), st.none(), st.text(max_size=3)),
-    }),
-    "action": _actions,
-    "resource": st.fixed_dictionaries({
-        "dataset": st.sampled_from(["grid.x", None]), "classification": _labels,
-        "columns": st.dictionaries(st.sampled_from(["a", "b", "c"]), _labels),
-    }),
-    "context": st.fixed_dictionaries({
-        "purpose": st.sampled_from(["billing", "curiosity", None]), "loopback": st.sampled_from([True, False, None]),
-        "risk": st.one_of(st.integers(-5, 105), st.none(), st.just("low")),
-    }),
+    "subject": _or_odd(st.fixed_dictionaries({
+        "id": _or_odd(st.sampled_from(["u-1", "u-2"])), "kind": _or_odd(st.sampled_from(["person", "service"])),
+        "roles": _or_odd(st.lists(st.sampled_from([*Role, "wizard"]), max_size=3)),
+        "scopes": _or_odd(st.lists(st.sampled_from(["api", "openid"]), max_size=2)),
+    }, optional={"acr": _or_odd(st.just("urn:gridwarden:acr:mfa")), "auth_age_s": _or_odd(st.integers(0, 5_000))})),
+    "action": _or_odd(_actions),
+    "resource": _or_odd(st.fixed_dictionaries({
+        "dataset": _or_odd(st.sampled_from(["grid.x", "grid.meter_readings"])), "classification": _or_odd(_labels),
+        "columns": _or_odd(st.dictionaries(st.sampled_from(["a", "meter_id", "customer_id"]), _or_odd(_labels))),
+    })),
+    "context": _or_odd(st.fixed_dictionaries({
+        "purpose": _or_odd(st.sampled_from(["billing", "curiosity"])), "loopback": st.sampled_from([True, False, None]),
+        "risk": _or_odd(st.integers(-5, 105)),
+    })),
 })
+_SILENT = "no answer"
+
+
+async def _said(evaluator: Evaluator, asked: Any) -> Any:
+    """Return the answer; an error, which the engine turns into a no, is one as good as another."""
+    try:
+        return await evaluator.evaluate(orjson.dumps(asked))
+    except UnavailableError:
+        return _SILENT
 
 
 @pytest.mark.opa
@@ -104,7 +122,7 @@ async def test_both_engines_agree_on_whatever_is_asked() -> None:
     """One server and one machine; the questions are drawn first, because Hypothesis does not await."""
     drawn: list[Any] = []
 
-    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(_inputs)
     def draw(given_input: Any) -> None:
         drawn.append(given_input)
@@ -114,11 +132,11 @@ async def test_both_engines_agree_on_whatever_is_asked() -> None:
     await ours.prepare(shipped)
     await ours.adopt(shipped)
     with opa_server() as url:
-        async with OpaServerEvaluator(url, SystemClock()) as opa:
+        async with OpaServerEvaluator(url, Unhurried()) as opa:
             await opa.adopt(shipped)
             differ = [
                 asked for asked in drawn
-                if await ours.evaluate(orjson.dumps(asked)) != await opa.evaluate(orjson.dumps(asked))
+                if await _said(ours, asked) != await _said(opa, asked)
             ]
 
     assert differ == []
