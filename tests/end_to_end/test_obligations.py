@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx2 as httpx
@@ -133,10 +134,10 @@ async def test_the_terminal_explains_from_the_home_and_through_the_gateway(stric
         "with the role admin", "with the role auditor", "with the role soc_analyst"]
 
 
-def _explained(instance: Configured, request_id: str, *where: str) -> dict[str, object]:
+def _explained(instance: Configured, request_id: str, *where: str) -> dict[str, Any]:
     done = subprocess.run(
         instance.command("policy", "explain", request_id, "--json", *where), env=instance.environment(),
         capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -24,7 +24,8 @@ def test_the_shipped_rules_are_these_six() -> None:
     ruleset = RuleFolders([shipped_rules()]).read()
 
     assert ruleset.broken == ()
-    assert sorted(rule.rule_id for rule in ruleset.rules) == ["GR-001", "GR-002", "GR-006", "GR-007", "GR-008", "GR-009"]
+    assert sorted(rule.rule_id for rule in ruleset.rules) == [
+        "GR-001", "GR-002", "GR-006", "GR-007", "GR-008", "GR-009"]
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
