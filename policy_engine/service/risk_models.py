@@ -83,10 +83,19 @@ class ModelKeeper:
             return ModelStanding(None, None, 0, self._refused)
         return ModelStanding(model.digest, to_iso(model.trained_at_us), model.samples, self._refused)
 
+    async def start(self) -> None:
+        """Look for the first time; what cannot be told or sealed yet is doubt until the next look."""
+        try:
+            await self.look()
+        except UnavailableError as error:
+            self._refused = self._refused or error.detail
+            _doubtful.set(1)
+            _log.warning("risk_model_not_looked_at", detail=error.detail)
+
     async def look(self) -> None:
         """Adopt what became active; raise UnavailableError when that cannot be told, and nothing changes then."""
         digest = await self._store.active_digest()
-        if digest == self._looked_at:
+        if digest == self._looked_at and (digest is not None or not self.is_needed):
             return
         active = await self._store.active()
         if active is None:
@@ -124,7 +133,7 @@ class ModelKeeper:
         self._looked_at = digest
 
     async def _let_go(self) -> None:
-        if self.model is not None or self._refused is not None:
+        if self._looked_at is not None:
             await self._seal("risk_model_deactivated", "success", {})
         self.model, self._refused, self._looked_at = None, None, None
         _doubtful.set(0)

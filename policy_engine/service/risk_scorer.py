@@ -62,7 +62,7 @@ class RiskScorer:
         """Read the histories and the active model; raise UnavailableError when they cannot be read."""
         self._memory.replace_all(await self._store.load())
         if self._models is not None:
-            await self._models.look()
+            await self._models.start()
 
     def score(self, features: RiskFeatures) -> RiskScore:
         """Return the score; takes microseconds, changes nothing and never raises."""

@@ -157,6 +157,23 @@ async def test_what_cannot_be_sealed_is_not_adopted_and_doubt_stands_unsealed(ci
     assert scorer.standing().model.digest == digest
 
 
+async def test_a_process_that_starts_while_nothing_can_be_sealed_doubts_until_it_can(
+    city: _City, trained: Model,
+) -> None:
+    scorer, keeper = city.process()
+    digest = await city.activate(trained)
+    city.recorder.down = True
+
+    await scorer.start()
+    meanwhile = scorer.score(ASKED).value
+    city.recorder.down = False
+    await keeper.look()
+
+    assert meanwhile == BELOW_REFUSAL
+    assert scorer.score(ASKED).value == COLD_START
+    assert scorer.standing().model.digest == digest
+
+
 async def test_going_back_and_switching_off_reach_a_running_process(city: _City, trained: Model) -> None:
     scorer, keeper = city.process()
     first, second = await city.activate(trained), await city.activate(trained, 1_000_000)
