@@ -50,7 +50,7 @@ def main() -> None:
         _show(document["metrics"])
 
 
-PEERS = ("ledger", "identity")
+PEERS = ("ledger", "identity", "policy")
 """Groups whose peers can be had here."""
 
 
