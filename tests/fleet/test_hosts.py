@@ -82,10 +82,12 @@ async def test_an_attack_on_both_hosts_is_detected_and_answered_once(pair: Pair)
     for number in range(12):
         person = Person((one, two)[number % 2].gateway, user_agent="fleet")
         with pytest.raises(SignInRefusedError):
-            await person.sign_in("ana.analyst", "wrong")
+            await person.sign_in(f"customer{number:02d}", "wrong")
+    opened = Person(two.gateway, user_agent="fleet")
+    await opened.sign_in("olta.operator", two.passwords["olta.operator"])
 
-    await until(lambda: _alerts(pair.database), 30)
-    await asyncio.sleep(2)
+    await until(lambda: _alerts(pair.database), 60)
+    await asyncio.sleep(3)
 
     assert max((await sealed(pair.database)).values()) == 1
     connection = await asyncpg.connect(pair.database)
