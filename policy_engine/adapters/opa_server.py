@@ -21,6 +21,7 @@ from shared_kernel.errors import UnavailableError
 
 DEADLINE_S = 0.25
 PUBLISH_DEADLINE_S = 30.0
+MAX_ANSWER = 1_048_576
 _PREFIX = "gridwarden/"
 _ASK = "/v1/data/gridwarden_entry/answer"
 _ENTRY_MODULE = """package gridwarden_entry
@@ -128,9 +129,13 @@ class OpaServerEvaluator:
         async with self._connection().post(
             f"{self._url}{_ASK}?strict-builtin-errors=true", data=b'{"input":' + document + b"}", allow_redirects=False,
         ) as response:
-            body = await response.read()
             if response.status != _OK:
                 raise UnavailableError(f"the OPA server answered {response.status}")
+            body = b""
+            async for part in response.content.iter_any():
+                body += part
+                if len(body) > MAX_ANSWER:
+                    raise UnavailableError("the OPA server's answer is larger than any decision")
         answer = orjson.loads(body)
         result = answer.get("result") if isinstance(answer, dict) else None
         expected = self._current.revision if self._current else None

@@ -87,6 +87,13 @@ async def _half_open(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def _endless(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b" " * 65_536)
+
+
 async def _redirect(_: web.Request) -> web.StreamResponse:
     raise web.HTTPFound("/elsewhere")
 
@@ -104,11 +111,12 @@ def _saying(text: str, status: int = 200) -> Answer:
 
 
 @pytest.mark.parametrize("answers", [
-    _html, _slow, _half_open, _redirect, _another_revision, _saying("{}"), _saying("null"), _saying('"true"'),
+    _html, _slow, _endless, _saying(" " * 2_000_000),
+    _half_open, _redirect, _another_revision, _saying("{}"), _saying("null"), _saying('"true"'),
     _saying('{"result": true}'), _saying('{"result": {}}'), _saying("", 204),
     _saying('{"code": "internal_error"}', 500),
-], ids=["html", "slow", "half-open", "redirect", "revision", "{}", "null", "true", "result-true", "result-{}", "204",
-        "500"])
+], ids=["html", "slow", "endless", "huge", "half-open", "redirect", "revision", "{}", "null", "true", "result-true",
+        "result-{}", "204", "500"])
 async def test_a_server_that_misbehaves_is_a_no_within_the_deadline(answers: Answer, clock: FrozenClock) -> None:
     async with server_that(answers) as url, engine_on(url, clock) as (engine, _):
         await engine.start()
