@@ -239,7 +239,7 @@ async def test_what_somebody_else_signed_is_refused(them: Them) -> None:
 
 async def test_the_examples_of_caep_are_read(them: Them, shared_vectors: Path) -> None:
     sets = json.loads((shared_vectors / "caep" / "sets.json").read_text())
-    done = []
+    done: list[tuple[int, list[Effect]]] = []
     for case in sets:
         claims = {**case["json"], "iss": THEM, "aud": US, "iat": NOW_S, "jti": f"case-{len(done)}"}
         answer = await them.push(them.token(claims))
