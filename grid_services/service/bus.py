@@ -43,7 +43,8 @@ class Bus:
             async with asyncio.timeout(timeout_s), self._store.hearing(topic) as heard:
                 while await self._store.next_offset(topic) <= offset:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(heard.wait(), POLL_S)
+                        async with asyncio.timeout(POLL_S):  # `wait_for` may swallow a cancellation (Python 3.11)
+                            await heard.wait()
                     heard.clear()
                     await self._store.listen_again()
 

@@ -98,7 +98,8 @@ class Mirror:
 
     async def _rest(self, pause_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), pause_s)
+            async with asyncio.timeout(pause_s):
+                await self.wake.wait()
         self.wake.clear()
 
     async def _follow(self) -> None:
