@@ -30,9 +30,11 @@ clearance := reach if {
 # A missing or unknown label counts as RESTRICTED; `not levels[label] <= clearance` would let it through.
 obligations["mask"] := {"columns": columns} if {
 	is_object(input.resource.columns)
+	levels := data.access.levels
+	reached := clearance
 	columns := sort([column |
 		some column, label in input.resource.columns
-		object.get(data.access.levels, label, data.access.levels.RESTRICTED) > clearance
+		object.get(levels, label, levels.RESTRICTED) > reached
 	])
 	count(columns) > 0
 }
