@@ -1,1 +1,1 @@
-"""The words every house speaks: principal, event, decision context, errors, ids and time. No I/O, under 400 lines."""
+"""The words every house speaks: principal, event, decision context, errors, ids and time. No I/O, under 470 lines."""

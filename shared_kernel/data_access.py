@@ -4,13 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from shared_kernel.context import RequestContext
-from shared_kernel.obligations import AGGREGATE_FLOOR, MASK, ROW_FILTER, RowFilter
+from shared_kernel.obligations import RowFilter
 
 Row = dict[str, Any]
-GUARDED = frozenset({MASK, ROW_FILTER})
-"""What a route fulfils whose rows all leave through the guard."""
-GUARDED_SUMS = GUARDED | {AGGREGATE_FLOOR}
-"""What it fulfils when it can also sum over households."""
 
 
 class ReadGuard(Protocol):

@@ -10,16 +10,17 @@ from typing import Any
 
 from shared_kernel.endpoint import Endpoint
 
-Schema = Mapping[str, Any] | type | str
+Parts = Mapping[str, Any]
+Schema = Parts | type | str
 
-TEXT: Mapping[str, Any] = {"type": "string"}
-COUNT: Mapping[str, Any] = {"type": "integer", "minimum": 0}
-FLAG: Mapping[str, Any] = {"type": "boolean"}
-TIME: Mapping[str, Any] = {"type": "string", "format": "date-time"}
-MAYBE_TEXT: Mapping[str, Any] = {"type": ["string", "null"]}
-MAYBE_COUNT: Mapping[str, Any] = {"type": ["integer", "null"]}
-TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
-ANY: Mapping[str, Any] = {"type": "object"}
+TEXT: Parts = {"type": "string"}
+COUNT: Parts = {"type": "integer", "minimum": 0}
+FLAG: Parts = {"type": "boolean"}
+TIME: Parts = {"type": "string", "format": "date-time"}
+MAYBE_TEXT: Parts = {"type": ["string", "null"]}
+MAYBE_COUNT: Parts = {"type": ["integer", "null"]}
+TEXTS: Parts = {"type": "array", "items": TEXT}
+ANY: Parts = {"type": "object"}
 FORM, PAGE = "application/x-www-form-urlencoded", "text/html"
 
 
@@ -27,6 +28,7 @@ FORM, PAGE = "application/x-www-form-urlencoded", "text/html"
 class Operation:
     """`gives` is answered with `status` (nothing: 204); `also` are other statuses that are no problems.
 
+    `query`, `fields` (header fields) and `path` are schemas by name.
     `failure` is the body of a refusal by a protocol that has a form of its own; all others are RFC 9457 problems.
     """
 
@@ -34,20 +36,20 @@ class Operation:
     gives: Schema | None = None
     takes: Schema | None = None
     status: int = 200
-    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    path: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    query: Parts = field(default_factory=dict)
+    fields: Parts = field(default_factory=dict)
+    path: Parts = field(default_factory=dict)
     also: Mapping[int, Schema | None] = field(default_factory=dict)
     failure: Schema | None = None
 
 
-def record(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None, title: str = "") -> dict[str, Any]:
+def record(required: Parts, optional: Parts | None = None, title: str = "") -> dict[str, Any]:
     """Return the schema of an object."""
     named = {"title": title} if title else {}
     return {**named, "type": "object", "properties": {**required, **(optional or {})}, "required": sorted(required)}
 
 
-def listing(item: Mapping[str, Any], following: Mapping[str, Any] = MAYBE_COUNT) -> dict[str, Any]:
+def listing(item: Parts, following: Parts = MAYBE_COUNT) -> dict[str, Any]:
     """Return the schema of a page of items with the cursor of the next."""
     return record({"items": {"type": "array", "items": item}, "next": following})
 

@@ -22,8 +22,8 @@ import yaml
 from control_plane.config import ConfigurationError
 from control_plane.gateway.head_check import METHODS
 from control_plane.gateway.routes import AmbiguousRouteError, RouteTable
+from policy_engine.domain.demands import KNOWN
 from shared_kernel.endpoint import Endpoint, Handler
-from shared_kernel.obligations import KNOWN
 
 SETTING = "GRIDWARDEN_EXT_AUTHZ_ROUTES"
 NO_ORIGIN = "https://unnamed.invalid"

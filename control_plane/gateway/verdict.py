@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from control_plane.gateway.ports import Question
 from control_plane.problems import REFUSED_CHALLENGE
 from identity.domain.oauth.challenges import challenge
+from policy_engine.domain.demands import StepUp
 from shared_kernel.errors import ForbiddenError, GridwardenError, NotFoundError, UnauthenticatedError, UnavailableError
-from shared_kernel.obligations import StepUp, step_up_of
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
 UNKNOWN_ACTION = "gateway.unknown"
@@ -137,7 +137,7 @@ def refusal_of(  # noqa: PLR0913 - what a refusal says
 
 
 def _denied(verdict: Verdict, request_id: str, scheme: str) -> GridwardenError:
-    wanted = step_up_of(verdict.obligations)
+    wanted = StepUp.of(verdict.obligations)
     if wanted is not None:
         return LoginTooWeakError(wanted, verdict.reasons, request_id, scheme)
     return DeniedError(verdict.reasons, request_id)

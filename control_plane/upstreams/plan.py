@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwor
 from starlette.routing import compile_path
 
 from control_plane.gateway.canonical_path import PathRefusedError, canonical_path
-from shared_kernel.obligations import KNOWN, STEP_UP
+from policy_engine.domain.demands import KNOWN
+from shared_kernel.obligations import STEP_UP
 
 SYSTEM, PKI = "system", "pki"
 _PARAMETER = re.compile(r"\{([A-Za-z_]\w*)(?::[a-z]+)?\}")

@@ -16,8 +16,6 @@ from shared_kernel.obligations import (
     AggregateFloor,
     Obligations,
     RowFilter,
-    aggregate_floor_of,
-    row_filter_of,
 )
 
 HOUSEHOLDS = "households"
@@ -33,7 +31,7 @@ def narrowed(
     """Return the rows that may leave; raise a ForbiddenError when a demand is malformed or cannot be met."""
     if WATERMARK in obligations and not watermark:
         raise UnfulfilledObligationError(WATERMARK, "the answer was not given a mark")
-    row_filter, floor = row_filter_of(obligations), aggregate_floor_of(obligations)
+    row_filter, floor = RowFilter.of(obligations), AggregateFloor.of(obligations)
     if floor is not None:
         return _sums(rows, columns, floor, is_narrowed=summed_over == row_filter)
     if row_filter is None:

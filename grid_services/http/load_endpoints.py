@@ -7,11 +7,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from grid_services.http.guarded import GUARDED
 from grid_services.http.load_parameters import parameters, range_of, variant_of, year_of
 from grid_services.service.forecasting import Forecasting
 from grid_services.service.load_analytics import LoadAnalytics
 from shared_kernel.context import context_of
-from shared_kernel.data_access import GUARDED, ReadGuard
+from shared_kernel.data_access import ReadGuard
 from shared_kernel.endpoint import Endpoint
 
 ACTION = "analytics.read"

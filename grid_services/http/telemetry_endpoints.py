@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from grid_services.domain.errors import SingleHouseholdError, WrongIdentifierError
 from grid_services.domain.readings import DLQ_TOPIC, is_identifier
+from grid_services.http.guarded import GUARDED, GUARDED_SUMS
 from grid_services.http.load_parameters import WrongValueError, parameters, range_of
 from grid_services.service import Analytics, Bus, Ingestion
 from shared_kernel.context import context_of
-from shared_kernel.data_access import GUARDED, GUARDED_SUMS, ReadGuard
+from shared_kernel.data_access import ReadGuard
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import InvalidInputError
-from shared_kernel.obligations import RowFilter, aggregate_floor_of, row_filter_of
+from shared_kernel.obligations import AggregateFloor, RowFilter
 from shared_kernel.strict_json import parse_strict
 
 DATA, WINDOWS, CONSUMPTION = "grid.sensor_data", "grid.sensor_aggregates", "grid.consumption_aggregates"
@@ -56,7 +57,7 @@ class _Telemetry:
 
     async def consumption(self, request: Request) -> Response:
         query = parameters(request, "meter_id", "from", "to", "limit")
-        floor = aggregate_floor_of(context_of(request.scope).obligations)
+        floor = AggregateFloor.of(context_of(request.scope).obligations)
         meter_id, only = _wanted(query, "meter_id"), _only(request, "meter_id")
         if floor is None:
             rows = await self._analytics.consumption(meter_id, *_span(query), _limit(query), only=only)
@@ -151,7 +152,7 @@ def endpoints(analytics: Analytics, bus: Bus, ingestion: Ingestion, guard: ReadG
 
 def _only(request: Request, column: str) -> RowFilter | None:
     """Return the demanded filter as far as the store can apply it; the guard applies or refuses the rest."""
-    demanded = row_filter_of(context_of(request.scope).obligations)
+    demanded = RowFilter.of(context_of(request.scope).obligations)
     return demanded if demanded is not None and demanded.column == column else None
 
 

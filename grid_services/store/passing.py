@@ -17,4 +17,8 @@ def arguments(only: RowFilter | None) -> Arguments:
     """Return the values of the two parameters; without a filter everything passes."""
     if only is None:
         return None, None
-    return (None, list(only.values)) if only.is_prefix else (list(only.values), None)
+    return _listed(only.values), _listed(only.starts_with)
+
+
+def _listed(texts: tuple[str, ...] | None) -> list[str] | None:
+    return None if texts is None else list(texts)

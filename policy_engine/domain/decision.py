@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared_kernel.obligations import KNOWN, NOTIFY, STEP_UP, MalformedObligationError, refuse_malformed
-
-FULFILLABLE = KNOWN
-"""Obligations this product carries out. An answer with any other is a *no* (XACML 3.0 section 7.18)."""
+from policy_engine.domain.demands import refuse_malformed
+from shared_kernel.obligations import NOTIFY, STEP_UP, MalformedObligationError
 
 LOG_IN_AGAIN = "log in again to go on: this needs a fresher or stronger login than the one you came with"
 
@@ -76,7 +74,7 @@ def _unfulfillable(obligations: Mapping[str, Mapping[str, Any]], *, allow: bool)
     try:
         refuse_malformed(obligations)
     except MalformedObligationError as error:
-        return f"it demands {error.name[:64]}, which cannot be fulfilled: {error.wanted}"
+        return f"it demands {error.name[:64]}, which cannot be fulfilled: {error.fault}"
     return None
 
 

@@ -62,7 +62,7 @@ def test_rows_about_single_households_are_no_sums(columns: tuple[str, ...]) -> N
 
 
 def test_sums_over_other_rows_than_the_permitted_do_not_leave() -> None:
-    only = RowFilter("meter_id", ("MTR-01",), is_prefix=True)
+    only = RowFilter("meter_id", starts_with=("MTR-01",))
 
     assert _narrowed([SUM], {**FLOOR, **ONLY}, columns=SUMS, summed_over=only) == [SUM]
     with pytest.raises(UnfulfilledObligationError, match="other rows"):

@@ -10,16 +10,16 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from grid_services.http import load_endpoints, telemetry_endpoints
+from grid_services.http.guarded import GUARDED
 from grid_services.store.household_sums import HouseholdSums
 from grid_services.store.telemetry_store import TelemetryStore
-from shared_kernel.data_access import GUARDED
 from shared_kernel.obligations import AggregateFloor, RowFilter
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 FIVE_HOURLY, FIVE_DAILY = AggregateFloor(5, "hour"), AggregateFloor(5, "day")
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-WEST = RowFilter("meter_id", ("W-",), is_prefix=True)
+WEST = RowFilter("meter_id", starts_with=("W-",))
 
 
 @pytest.fixture
@@ -104,8 +104,8 @@ async def test_a_filter_narrows_before_the_limit_counts(app_pool: asyncpg.Pool) 
     store = TelemetryStore(app_pool)
 
     windows = await store.consumption(None, FIRST, LAST, 5, WEST)
-    meters = await store.meters(5, RowFilter("meter_id", ("MTR-0018", "MTR-0020", "mtr-0019"), is_prefix=False))
-    none = await store.meters(5, RowFilter("meter_id", (), is_prefix=True))
+    meters = await store.meters(5, RowFilter("meter_id", ("MTR-0018", "MTR-0020", "mtr-0019")))
+    none = await store.meters(5, RowFilter("meter_id", starts_with=()))
 
     assert [row["meter_id"] for row in windows] == _meters("W", 3)
     assert [row["meter_id"] for row in meters] == ["MTR-0018", "MTR-0020"]
@@ -115,7 +115,7 @@ async def test_a_filter_narrows_before_the_limit_counts(app_pool: asyncpg.Pool) 
 async def test_a_prefix_is_no_pattern(app_pool: asyncpg.Pool) -> None:
     await _used(app_pool, ["W-01", "W%01"])
 
-    only = RowFilter("meter_id", ("W%",), is_prefix=True)
+    only = RowFilter("meter_id", starts_with=("W%",))
 
     found = await TelemetryStore(app_pool).consumption(None, FIRST, LAST, 5, only)
 
