@@ -8,7 +8,7 @@ verdict that is not a clear *yes* ends it: 4401 when nobody stands behind it any
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -40,6 +40,9 @@ class Ending:
 
     code: int
     reason: str
+
+
+UNDECIDABLE = Ending(UNDECIDED, "no decision could be reached: open the stream again later")
 
 
 @dataclass(slots=True, eq=False)
@@ -104,8 +107,16 @@ class Streams:
             self._due.clear()
             self._look()
             due = [stream for stream in self._open if stream.is_due and stream.ending is None]
-            for start in range(0, len(due), AT_ONCE):
-                await asyncio.gather(*(self._judge(stream) for stream in due[start:start + AT_ONCE]))
+            await self._judge_all(due)
+
+    async def _judge_all(self, due: Sequence[Stream]) -> None:
+        """Judge some at a time; once nobody among them could be, the rest ends unasked: each would wait as long."""
+        for start in range(0, len(due), AT_ONCE):
+            found = await asyncio.gather(*(self._judge(stream) for stream in due[start:start + AT_ONCE]))
+            if all(ending is not None and ending.code == UNDECIDED for ending in found):
+                for stream in due[start + AT_ONCE:]:
+                    self._end(stream, UNDECIDABLE)
+                return
 
     def _doubt(self, streams: Iterable[Stream]) -> None:
         for stream in streams:
@@ -122,12 +133,16 @@ class Streams:
                     if now_us - stream.looked_at_us >= EVERY_US
                     or (stream.principal.expires_at_us or now_us + 1) <= now_us)
 
-    async def _judge(self, stream: Stream) -> None:
+    async def _judge(self, stream: Stream) -> Ending | None:
         stream.is_due, stream.looked_at_us = False, self._clock.now_us()
         asked = replace(stream.asked, at_us=stream.looked_at_us)
-        verdict = await stream.judge(asked, stream.principal)
-        ending = ending_of(verdict)
-        if ending is None or stream not in self._open:
+        ending = ending_of(await stream.judge(asked, stream.principal))
+        if ending is not None:
+            self._end(stream, ending)
+        return ending
+
+    def _end(self, stream: Stream, ending: Ending) -> None:
+        if stream not in self._open:
             return
         stream.ending = ending
         _ended.labels(str(ending.code)).inc()
@@ -141,5 +156,5 @@ def ending_of(verdict: Verdict) -> Ending | None:
     if verdict.refused_credential is not None:
         return Ending(UNAUTHENTICATED, verdict.refused_credential)
     if verdict.is_doubt:
-        return Ending(UNDECIDED, "no decision could be reached: open the stream again later")
+        return UNDECIDABLE
     return None if verdict.allow else Ending(DENIED, verdict.reasons[0] if verdict.reasons else "not allowed")

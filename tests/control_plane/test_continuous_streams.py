@@ -13,7 +13,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
+from control_plane.continuous.streams import AT_ONCE, UNDECIDABLE, Ending
 from control_plane.continuous.verification import Verification
+from control_plane.gateway.judge import Asked
+from control_plane.gateway.verdict import Verdict
 from shared_kernel.credentials import Credentials
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import UnauthenticatedError, UnavailableError
@@ -234,3 +237,27 @@ async def test_a_server_that_stops_is_no_ending_of_ours(watched: Watched) -> Non
 
         with pytest.raises(asyncio.CancelledError):
             await serving
+
+
+async def test_streams_nobody_can_decide_on_do_not_wait_for_each_other(watched: Watched) -> None:
+    crowd = AT_ONCE * 8
+
+    async def hangs(_asked: Asked, _principal: Principal) -> Verdict:
+        await asyncio.sleep(0.3)
+        return Verdict(is_doubt=True)
+
+    async def opened() -> Ending | None:
+        return await streams.watched(asked, VIEWER, hangs, asyncio.sleep(60))
+
+    streams = watched.verification.streams
+    asked = Asked("GET", "/listen", None, Credentials(None, "GET", ""), "127.0.0.1", "", None, START_US)
+    async with asyncio.TaskGroup() as group:
+        serving = [group.create_task(opened()) for _ in range(crowd)]
+        looking = asyncio.create_task(streams.run())
+        await asyncio.sleep(0)
+        streams.missed()
+        async with asyncio.timeout(SOON_S):
+            endings = await asyncio.gather(*serving)
+        looking.cancel()
+
+    assert endings == [UNDECIDABLE] * crowd
