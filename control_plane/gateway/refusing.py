@@ -12,7 +12,7 @@ from control_plane.gateway.visit import Visit
 from control_plane.problems import Problem, problem_of
 from shared_kernel.errors import InvalidInputError
 
-_WS_INTERNAL_ERROR, _WS_POLICY_VIOLATION = 1011, 1008
+_WS_INTERNAL_ERROR, _WS_POLICY_VIOLATION, _WS_TRY_AGAIN_LATER = 1011, 1008, 1013
 _log = structlog.get_logger("gridwarden.gateway")
 
 
@@ -26,7 +26,8 @@ async def refuse(error: Exception, scope: Scope, visit: Visit) -> None:
     if not visit.reply.status:
         await _answer(problem, scope, visit)
     elif scope["type"] == "websocket":
-        await visit.reply({"type": "websocket.close", "code": _WS_INTERNAL_ERROR})
+        is_away = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
+        await visit.reply({"type": "websocket.close", "code": _WS_TRY_AGAIN_LATER if is_away else _WS_INTERNAL_ERROR})
     else:
         raise error
 

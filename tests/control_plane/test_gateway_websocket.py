@@ -6,6 +6,7 @@ import pytest
 from starlette.websockets import WebSocket
 
 from shared_kernel.endpoint import Endpoint
+from shared_kernel.errors import UnavailableError
 from tests.control_plane.gateway_city import BrokenLedger, City, ask
 
 VIEWER = {"Authorization": "Bearer viewer"}
@@ -65,6 +66,17 @@ async def test_a_websocket_whose_handler_fails_is_closed_as_our_fault() -> None:
     told = await ask(city.gateway(), "", "/fail", kind="websocket", headers=VIEWER, extensions=WORDS)
 
     assert told.messages[-1] == {"type": "websocket.close", "code": 1011}
+
+
+async def test_a_websocket_whose_house_is_away_is_told_to_come_later() -> None:
+    async def away(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise UnavailableError("the ledger does not answer")
+    city = City(more=(Endpoint("WEBSOCKET", "/away", "grid.read", away),))
+
+    told = await ask(city.gateway(), "", "/away", kind="websocket", headers=VIEWER, extensions=WORDS)
+
+    assert told.messages[-1] == {"type": "websocket.close", "code": 1013}
 
 
 async def test_a_client_that_leaves_is_not_a_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
