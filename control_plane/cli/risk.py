@@ -23,9 +23,9 @@ def train_model(  # noqa: PLR0913 - one keyword an option
     activate: Annotated[bool, typer.Option("--activate", help="Let it score at once.")] = False,
     home: HomeOption = None, url: UrlOption = None, as_json: AsJson = False,
 ) -> None:
-    """Train on the decisions in the ledger, write a signed model, show how it tells abuse from work.
+    r"""Train on the decisions in the ledger, write a signed model, show how it tells abuse from work.
 
-    Needs scikit-learn (`gridwarden[train]`). The key is HOME/keys/risk.key, made at the first training.
+    Needs scikit-learn (`gridwarden\[train]`). The key is HOME/keys/risk.key, made at the first training.
 
     Examples:
         gridwarden risk train --activate

@@ -40,7 +40,7 @@ class StaleServerError(UnavailableError):
 
 
 class _RejectedError(Exception):
-    """OPA answered 400: the module does not compile as things stand."""
+    """OPA answered 400: the module does not compile as things stand, or a bundle of the server's own is in the way."""
 
 
 class OpaServerEvaluator:
@@ -157,6 +157,8 @@ class OpaServerEvaluator:
                            f"{_PREFIX}entry": _ENTRY_MODULE}
                 await _until_settled([self._addition(name, text) for name, text in modules.items()])
                 await self._put_data("gridwarden_revision", bundle.revision)
+        except _RejectedError as cause:
+            raise RefusedBundleError(f"OPA says: {cause}") from cause
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as cause:
             raise UnavailableError(f"the bundle did not reach the OPA server ({type(cause).__name__})") from cause
 
@@ -178,9 +180,19 @@ class OpaServerEvaluator:
         async with self._connection().request(method, self._url + path, data=body) as response:
             answer = await response.text()
         if response.status == _BAD_REQUEST:
-            raise _RejectedError(answer[:500])
+            raise _RejectedError(_complaint(answer))
         if response.status not in _PUBLISHED and not (method == "DELETE" and response.status == _NOT_FOUND):
             raise UnavailableError(f"the OPA server answered {response.status} to {method} {path}")
+
+
+def _complaint(answer: str) -> str:
+    """Return what OPA complains of in a line: the errors of `{"message", "errors": [{"message"}]}`, or that message."""
+    try:
+        told = orjson.loads(answer)
+        parts = [error["message"] for error in told.get("errors") or [told]]
+        return " ".join("; ".join(parts).split())[:500]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return " ".join(answer.split())[:500]
 
 
 async def _until_settled(steps: list[Callable[[], Awaitable[None]]]) -> None:

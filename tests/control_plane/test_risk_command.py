@@ -45,6 +45,10 @@ async def _json(*words: str, code: int = 0) -> Any:
     return orjson.loads(await _run(*words, "--json", code=code))
 
 
+async def test_the_help_names_the_extra_that_brings_scikit_learn() -> None:
+    assert "gridwarden[train]" in await _run("train", "--help")
+
+
 async def test_a_model_is_trained_signed_activated_and_taken_back(place: list[str], tmp_path: Path) -> None:
     first = await _json("train", "--synthetic", "--activate", *place)
     second = await _json("train", "--synthetic", "--out", str(tmp_path / "second.model"), *place)

@@ -210,6 +210,30 @@ async def test_a_policy_that_uses_a_dangerous_builtin_never_reaches_opa(clock: F
             assert (await response.json())["result"] == []
 
 
+@pytest.mark.opa
+async def test_an_opa_with_a_bundle_of_its_own_is_refused_in_a_line_and_serves_nothing(clock: FrozenClock) -> None:
+    with opa_server(arguments=("--bundle", str(SHIPPED))) as url:
+        async with OpaServerEvaluator(url, clock) as evaluator:
+            with pytest.raises(RefusedBundleError) as refused:
+                await evaluator.adopt(BundleFolder(SHIPPED).read())
+
+    assert "owned by bundle" in refused.value.detail
+    assert "\n" not in refused.value.detail
+
+
+@pytest.mark.opa
+async def test_what_opa_does_not_compile_is_told_in_a_line(clock: FrozenClock) -> None:
+    bundle = BundleFolder(SHIPPED).read()
+    broken = Bundle({**bundle.files, "gateway/x.rego": b"package gateway.x\n\nx := count()\n"})
+    with opa_server() as url:
+        async with OpaServerEvaluator(url, clock) as evaluator:
+            with pytest.raises(RefusedBundleError) as refused:
+                await evaluator.adopt(broken)
+
+    assert "OPA says: count: arity mismatch" in refused.value.detail
+    assert "\n" not in refused.value.detail
+
+
 def test_tests_of_policies_are_no_part_of_a_bundle(tmp_path: Path) -> None:
     (tmp_path / "a.rego").write_text("package gateway")
     (tmp_path / "a_test.rego").write_text("package gateway_test")
