@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 
 _SECOND_US = 1_000_000
+_ROUNDED_US = 0.125
+"""By how much a request may be rounded: a backlog is kept as a time since 1970, whose next float is 0.25 us away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,21 @@ class Quota:
         return self.burst * self.interval_us
 
     @property
+    def _rounded_us(self) -> float:
+        return self.burst * _ROUNDED_US
+
+    @property
     def window_s(self) -> int:
         """In how many seconds `burst` requests are earned, at least one."""
         return max(1, math.ceil(self.burst / self.per_s))
 
     def allows(self, backlog_us: float) -> bool:
         """Tell whether one more request fits a bucket with this backlog."""
-        return backlog_us + self.interval_us <= self.depth_us + 1e-6
+        return backlog_us + self.interval_us <= self.depth_us + self._rounded_us
 
     def remaining(self, backlog_us: float) -> int:
         """Return how many requests fit now."""
-        return max(0, int((self.depth_us - backlog_us + 1e-6) / self.interval_us))
+        return max(0, int((self.depth_us - backlog_us + self._rounded_us) / self.interval_us))
 
     def retry_after_s(self, backlog_us: float) -> int:
         """Return after how many whole seconds one request fits again."""
