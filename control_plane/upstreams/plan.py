@@ -197,10 +197,6 @@ class Plan(_Part):
                 raise ValueError(f"routes.{number} is a websocket: `idempotent` and `stream` are for requests")
         return self
 
-    def certificate_services(self) -> tuple[str, ...]:
-        """Return the services that want to see a certificate of ours."""
-        return tuple(name for name, service in self.services.items() if service.tls and service.tls.client_certificate)
-
     @property
     def needs_pki(self) -> bool:
         """Whether the authority of the settings is used at all."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from policy_engine.adapters.bundle_archive import bundle_from, packed
 from policy_engine.adapters.inspection import packages
 from policy_engine.domain.bundle import Bundle
 from policy_engine.domain.bundle_signature import SIGNATURES_FILE, SigningKey
@@ -24,9 +23,3 @@ def signed(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:
     """Return the files with a signature of this key, instead of any before."""
     unsigned = {name: raw for name, raw in files.items() if name != SIGNATURES_FILE}
     return {**unsigned, SIGNATURES_FILE: key.sign(unsigned)}
-
-
-def archived(files: Mapping[str, bytes]) -> bytes:
-    """Return the archive, after making sure that we ourselves would take it."""
-    bundle_from(files, None)
-    return packed(files)

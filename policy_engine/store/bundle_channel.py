@@ -10,14 +10,10 @@ import asyncpg
 
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.lease import Published, Reading
-from shared_kernel.errors import ConflictError, UnavailableError
+from policy_engine.store.faults import database_errors
+from shared_kernel.errors import ConflictError
 
 DEADLINE_S = 2.0
-_DOWN = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError, asyncpg.LockNotAvailableError, OSError,
-    TimeoutError,
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS = "version, revision, name, sequence, built_at_us, published_by, published_at, active_from"
 
@@ -89,11 +85,9 @@ class BundleChannel:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        try:
+        with database_errors("the policy channel"):
             async with asyncio.timeout(DEADLINE_S), self._pool.acquire() as connection:
                 yield connection
-        except _DOWN as cause:
-            raise UnavailableError(f"the policy channel cannot be reached ({type(cause).__name__})") from cause
 
 
 def _published(row: Any) -> Published:  # noqa: ANN401 - asyncpg is untyped

@@ -9,7 +9,8 @@ from shared_kernel.errors import UnavailableError
 
 DOWN = (
     asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError, OSError, TimeoutError,
+    asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError, asyncpg.LockNotAvailableError, OSError,
+    TimeoutError,
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 
 from policy_engine.domain.history import History
-from shared_kernel.errors import UnavailableError
+from policy_engine.store.faults import database_errors
 
 MOST_REQUESTS = 4_096
 """A history that counts more is halved: whoever has done the same for years can still change."""
@@ -58,10 +58,6 @@ _HALVE = """
 UPDATE policy_engine.risk_counts SET seen = seen / 2, writer = NULL, changed = pg_current_xact_id()
 WHERE subject = ANY($1::text[])
 """
-_DOWN = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError, OSError, TimeoutError,
-)
 
 
 @dataclass(slots=True)
@@ -150,11 +146,9 @@ class RiskHistoryStore:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        try:
+        with database_errors("the risk history"):
             async with self._pool.acquire() as connection:
                 yield connection
-        except _DOWN as cause:
-            raise UnavailableError(f"the risk history cannot be reached ({type(cause).__name__})") from cause
 
 
 def hash_of(subject: str) -> bytes:

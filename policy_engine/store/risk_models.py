@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from shared_kernel.errors import GridwardenError, UnavailableError
+from policy_engine.store.faults import database_errors
+from shared_kernel.errors import GridwardenError
 
 KEPT = 5
-_DOWN = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-         asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +33,14 @@ class RiskModelStore:
 
     async def active_digest(self) -> str | None:
         """Return the name of the active model, None when there is none."""
-        try:
+        with database_errors("the active risk model"):
             found = await self._pool.fetchval("SELECT digest FROM policy_engine.risk_models WHERE is_active")
-        except _DOWN as cause:
-            raise UnavailableError(f"the active risk model cannot be told ({type(cause).__name__})") from cause
         return str(found) if found is not None else None
 
     async def active(self) -> ActiveModel | None:
         """Return the active model, read once, None when there is none."""
-        try:
+        with database_errors("the active risk model"):
             row = await self._pool.fetchrow("SELECT digest, artifact FROM policy_engine.risk_models WHERE is_active")
-        except _DOWN as cause:
-            raise UnavailableError(f"the active risk model cannot be read ({type(cause).__name__})") from cause
         return ActiveModel(row["digest"], bytes(row["artifact"])) if row is not None else None
 
     async def activate(self, digest: str, artifact: bytes) -> None:
