@@ -1,5 +1,6 @@
 """`gridwarden risk`: train what judges behaviour, activate it or go back, measure, explain a score."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,21 +110,11 @@ def evaluate(  # noqa: PLR0913 - one keyword an option
         gridwarden risk evaluate --drift
     """
     from control_plane.cli import risk_picture
-    from control_plane.cli.ledger.desk import progress_bar
-    from control_plane.wiring.identity import login_score
     from policy_engine.domain import risk_evaluation as replaying
 
-    days, done = max(replaying.LENGTHS), 0
-    with progress_bar("replaying", is_shown=not as_json) as progress:
-        def advance() -> None:
-            nonlocal done
-            done += 1
-            progress(done, 2 * seeds * days)
-
-        chosen = replaying.PUBLISHED_SEEDS[:seeds]
-        outcomes = [replaying.replay(seed, people, advance=advance) for seed in chosen]
-        applied = replaying.table([replaying.replay(seed, people, login_score, advance=advance) for seed in chosen])
-    rows = replaying.table(outcomes)
+    chosen = replaying.PUBLISHED_SEEDS[:seeds]
+    outcomes, at_logins = _replayed(people, chosen, is_shown=not as_json)
+    rows, applied = replaying.table(outcomes), replaying.table(at_logins)
     moved = _drift(home, url, last) if drift else None
     if as_json:
         typer.echo(orjson.dumps({"synthetic": True, "people": people, "seeds": list(chosen),
@@ -180,6 +171,23 @@ def _tell_abuse(shares: dict[str, float]) -> None:
     for name, share in shares.items():
         what = "false" if name == "work" else "caught"
         typer.echo(f"{what:<8} {name:<20} {share:.1%} of requests raised by 20 points or more")
+
+
+def _replayed(people: int, seeds: Sequence[int], *, is_shown: bool) -> tuple[list[Any], list[Any]]:
+    """Return what came of each seed by the score itself, and by what a login makes of it."""
+    from control_plane.cli.ledger.desk import progress_bar
+    from control_plane.wiring.identity import login_score
+    from policy_engine.domain.risk_evaluation import LENGTHS, replay
+
+    steps, done = 2 * len(seeds) * max(LENGTHS), 0
+    with progress_bar("replaying", is_shown=is_shown) as progress:
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            progress(done, steps)
+
+        return ([replay(seed, people, advance=advance) for seed in seeds],
+                [replay(seed, people, login_score, advance=advance) for seed in seeds])
 
 
 def _drift(home: Path | None, url: str | None, last: int) -> dict[str, float]:

@@ -1,10 +1,10 @@
 """The enforcement point: a pure ASGI application that stands before every house, for http and websocket alike.
 
 1. One spelling of the path, sane headers, one true source; else 400 or 415 (`_arrived`).
-2. Who asks; a bad credential is 401 (`_admitted`, as the next two).
+2. Who asks; a bad credential is 401 (`_admitted`, as the next).
 3. How often, how risky, and does policy allow it; else 429, 403, for strangers 401. Doubt is 503, never a yes.
-4. The decision is sealed; else 503, and nothing happens. (A *yes* to a protocol that authenticates its own callers is
-   not: the house seals what it does.)
+4. The decision is sealed (`_sealed`); else 503, and nothing happens. (A *yes* to a protocol that authenticates its own
+   callers is not: the house seals what it does.)
 5. The handler, its body capped (`_handled`); its errors are RFC 9457 problems.
 """
 
@@ -127,7 +127,7 @@ class Gateway:
         return headers, match
 
     async def _admitted(self, scope: Scope, match: Match, headers: RequestHeaders, visit: Visit) -> RequestContext:
-        """Judge, seal, and only then say yes or no."""
+        """Count and judge; a *yes* to a protocol needs no more, everything else is sealed."""
         if headers.proofs:
             visit.reply.offer(b"dpop-nonce", self._identity.fresh_nonce())
         endpoint, at_us = match.endpoint, self._clock.now_us()
@@ -148,27 +148,31 @@ class Gateway:
             user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=at_us,
         )
         verdict = await (self._judge.verdict_on_stranger if is_protocol else self._judge.verdict_on)(asked)
-        visit.asked, visit.principal = asked, verdict.principal
+        visit.asked, visit.principal, visit.subject = asked, verdict.principal, verdict.principal.subject
+        if is_protocol and verdict.allow:
+            return _let_in(credentials, headers, visit, verdict)
+        return await self._sealed(asked, verdict, match, visit)
+
+    async def _sealed(self, asked: Asked, verdict: Verdict, match: Match, visit: Visit) -> RequestContext:
+        """Seal, and only then say yes or no."""
         principal = verdict.principal
-        visit.subject = principal.subject
         about: dict[str, Any] = {
             "request_id": visit.request_id, "principal": principal, "source_ip": asked.source_ip,
             "user_agent": asked.user_agent, "purpose": asked.purpose, "risk": verdict.risk,
-            "credentials": credentials,
+            "credentials": asked.credentials,
         }
-        if is_protocol and verdict.allow:
-            return _let_in(credentials, headers, visit, verdict)
         visit.reply.offer_all(await self._limits.known(principal, visit.action, partial(RequestContext, **about)))
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
         refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,
-                             is_protocol=match.is_protocol, request_id=visit.request_id, scheme=_scheme(credentials))
+                             is_protocol=match.is_protocol, request_id=visit.request_id,
+                             scheme=_scheme(asked.credentials))
         if refusal is not None:
             raise refusal
         if principal.kind is not PrincipalKind.ANONYMOUS and verdict.risk < LEARN_BELOW:
             self._learn(asked, principal)
         if self._watermarks is not None and WATERMARK in verdict.obligations:
-            about["watermark"] = mark = self._watermarks.mark(principal.subject, visit.request_id, at_us)
+            about["watermark"] = mark = self._watermarks.mark(principal.subject, visit.request_id, asked.at_us)
             visit.reply.own(HEADER, mark)
         return RequestContext(**about, permit=receipt.seq, revision=verdict.revision, obligations=verdict.obligations)
 

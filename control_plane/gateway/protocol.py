@@ -23,7 +23,7 @@ from control_plane.gateway.certificates import EXTENSION
 from control_plane.gateway.connections import Connections, Seat
 from control_plane.gateway.head_check import MAX_FIELDS, MAX_HEAD_BYTES, Head, RefusedHeadError, checked_head
 from control_plane.gateway.one_write import OneWriteTransport
-from control_plane.gateway.slow_reader import SlowReader
+from control_plane.gateway.slow_reader import SlowReader, WaitingForReader
 from control_plane.gateway.websocket_protocol import StrictWebSocket
 from control_plane.problems import MEDIA_TYPE, TYPE_PREFIX
 from shared_kernel.ids import uuid7
@@ -38,7 +38,7 @@ _CROWDED = frozenset({429, 503})
 _log = structlog.get_logger("gridwarden.gateway")
 
 
-class StrictProtocol(HttpToolsProtocol):
+class StrictProtocol(WaitingForReader, HttpToolsProtocol):
     """One connection."""
 
     head_timeout_s: ClassVar[float] = HEAD_TIMEOUT_S
@@ -51,7 +51,6 @@ class StrictProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._connections = connections
         self._seat: Seat | None = None
-        self._reader: SlowReader | None = None
         self._in_head = True
         self._in_body = False
         self._pending_bytes = 0
@@ -106,18 +105,6 @@ class StrictProtocol(HttpToolsProtocol):
             self._refuse(RefusedHeadError(431, "head-too-long"))
             return
         self._watch()
-
-    def pause_writing(self) -> None:
-        """Give a client that does not read its time to begin."""
-        super().pause_writing()
-        if self._reader is not None:
-            self._reader.wait()
-
-    def resume_writing(self) -> None:
-        """Go on: the client reads."""
-        if self._reader is not None:
-            self._reader.stop()
-        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """Start a request."""

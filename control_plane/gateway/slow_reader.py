@@ -35,3 +35,21 @@ class SlowReader:
             return
         metrics.REFUSED.labels("slow-reader").inc()
         self._transport.abort()
+
+
+class WaitingForReader(asyncio.Protocol):
+    """A protocol, before uvicorn's in the order of its bases, that lets a client go which does not read."""
+
+    _reader: SlowReader | None = None
+
+    def pause_writing(self) -> None:
+        """Give a client that does not read its time to begin."""
+        super().pause_writing()
+        if self._reader is not None:
+            self._reader.wait()
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        if self._reader is not None:
+            self._reader.stop()
+        super().resume_writing()

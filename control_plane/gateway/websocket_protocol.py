@@ -12,13 +12,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from control_plane.gateway.connections import Seat
-from control_plane.gateway.slow_reader import SlowReader
+from control_plane.gateway.slow_reader import SlowReader, WaitingForReader
 
 MAX_FRAGMENTS = 64
 _MESSAGE_TOO_BIG = 1009
 
 
-class StrictWebSocket(WebSocketsSansIOProtocol):
+class StrictWebSocket(WaitingForReader, WebSocketsSansIOProtocol):
     """One websocket, on the seat of the connection it was upgraded from."""
 
     def __init__(
@@ -26,7 +26,6 @@ class StrictWebSocket(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(*args, **options)
         self._seat, self._write_timeout_s = seat, write_timeout_s
-        self._reader: SlowReader | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the connection."""
@@ -40,18 +39,6 @@ class StrictWebSocket(WebSocketsSansIOProtocol):
         if self._seat is not None:
             self._seat.leave()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Give a client that does not read its time to begin."""
-        super().pause_writing()
-        if self._reader is not None:
-            self._reader.wait()
-
-    def resume_writing(self) -> None:
-        """Go on: the client reads."""
-        if self._reader is not None:
-            self._reader.stop()
-        super().resume_writing()
 
     def handle_ping(self) -> None:
         """Answer, unless earlier answers are still unread."""
