@@ -56,6 +56,11 @@ def unpacked(raw: bytes) -> dict[str, bytes]:
     return files
 
 
+def opened(archive: bytes, key: VerificationKey | None) -> Bundle:
+    """Return the bundle of an archive, verified if there is a key, and read whole; raise RefusedBundleError."""
+    return bundle_from(unpacked(archive), key).whole()
+
+
 def bundle_from(files: Mapping[str, bytes], key: VerificationKey | None) -> Bundle:
     """Return the bundle of an archive's files, verified if there is a key; raise RefusedBundleError.
 

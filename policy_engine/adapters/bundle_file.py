@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from policy_engine.adapters.bundle_archive import MAX_PACKED, bundle_from, unpacked
+from policy_engine.adapters.bundle_archive import MAX_PACKED, opened
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.bundle_signature import VerificationKey
 
@@ -31,4 +31,4 @@ class BundleFile:
                 raw = file.read(MAX_PACKED + 1)
         except OSError as cause:
             raise RefusedBundleError(f"{self._path} cannot be read ({cause.strerror})") from cause
-        return bundle_from(unpacked(raw), self._key)
+        return opened(raw, self._key)

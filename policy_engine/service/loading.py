@@ -129,7 +129,7 @@ class Loading:
         return changed
 
     async def _load(self) -> bool:
-        bundle = self._source.read()
+        bundle = await asyncio.to_thread(lambda: self._source.read().whole())
         known = bundle.revision == self.revision
         if known and not self._adoption.is_lost:
             await self._admit(bundle)

@@ -4,9 +4,10 @@ A member with a verification key lives by its lease: unless it reads the channel
 without a key cannot believe the channel; it decides by its own folder or file, until it sees that somebody published.
 """
 
+import asyncio
 import time
 
-from policy_engine.adapters.bundle_archive import bundle_from, unpacked
+from policy_engine.adapters.bundle_archive import opened
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.bundle_signature import VerificationKey
 from policy_engine.domain.lease import Published, Reading
@@ -47,7 +48,7 @@ class Membership:
 
     async def bundle(self, published: Published) -> Bundle:
         """Return a published bundle, proven to be the author's; raise RefusedBundleError or UnavailableError."""
-        found = bundle_from(unpacked(await self._channel.archive(published.version)), self._key)
+        found = await asyncio.to_thread(opened, await self._channel.archive(published.version), self._key)
         if found.sequence is None or found.revision != published.revision or found.sequence != published.sequence:
             raise RefusedBundleError(f"version {published.version} of the channel is not what its row says: somebody "
                                      "changed the database")

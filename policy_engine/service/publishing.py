@@ -1,8 +1,9 @@
 """Publishing a bundle to every process of the fleet: proven, compiled and tried here before anybody hears of it."""
 
+import asyncio
 from collections.abc import Callable
 
-from policy_engine.adapters.bundle_archive import bundle_from, unpacked
+from policy_engine.adapters.bundle_archive import opened
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.bundle_signature import VerificationKey
 from policy_engine.domain.lease import Published
@@ -63,7 +64,7 @@ class Publisher:
         return (await self._channel.newest(1))[0]
 
     async def _proven(self, archive: bytes, key: VerificationKey) -> Bundle:
-        bundle = bundle_from(unpacked(archive), key)
+        bundle = await asyncio.to_thread(opened, archive, key)
         self._refuse_the_future(bundle)
         await self._refuse_old(bundle)
         engine = self._trial()

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import io
 import json
 import subprocess
@@ -224,6 +225,15 @@ def test_the_same_policies_make_the_same_file() -> None:
 
     assert packed(files) == packed(dict(reversed(files.items())))
     assert unpacked(packed(files)) == files
+
+
+@pytest.mark.parametrize(("raw", "hashed"), [
+    (b'{"b": 1, "a": [-2, "x\\u2028\\u00e9"]}', '{"a":[-2,"x\\u2028\u00e9"],"b":1}'),
+    (b'{"b": 1.0, "a": [-0, 2]}', '{"a":[-0,2],"b":1.0}'),
+    (b'{"b": 1, "a": 100000000000000000000000000000}', '{"a":100000000000000000000000000000,"b":1}'),
+])
+def test_a_value_is_hashed_with_sorted_keys_and_numbers_as_they_are_written(raw: bytes, hashed: str) -> None:
+    assert digest_of("data.json", raw) == hashlib.sha256(hashed.encode()).hexdigest()
 
 
 def test_weak_digests_are_refused() -> None:

@@ -1,6 +1,9 @@
 """Publishing over HTTP: a signed bundle stands, anything else is refused in a sentence and sealed."""
 
+import asyncio
+import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
@@ -67,6 +70,22 @@ async def test_a_signed_bundle_is_published_once_it_is_sealed(
     assert listed == {"items": [answer.json()], "next": None}
     assert recorder.actions == ["policy_published"]
     assert answer.json()["active_from"] > answer.json()["published_at"]
+
+
+async def test_others_are_answered_while_a_large_bundle_is_looked_at(client: httpx.AsyncClient) -> None:
+    bindings = {"role_bindings": {f"u-{number:08d}": ["analyst"] for number in range(60_000)}}
+    bundle = rules(2)
+    archive = AUTHOR.archive(Bundle({**bundle.files, "data.json": json.dumps(bindings).encode()}), 2)
+    publishing = asyncio.create_task(client.post(PATH, content=archive))
+    begun = last = time.perf_counter()
+    longest = 0.0
+
+    while not publishing.done():
+        await asyncio.sleep(0.005)
+        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+
+    assert (await publishing).status_code == 201
+    assert longest < (last - begun) / 2
 
 
 NO = 'default decision := {"allow": false, "reasons": ["no"], "obligations": {}, "ttl_s": 0}\n'
