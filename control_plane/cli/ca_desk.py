@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from control_plane.config import load_settings
 from control_plane.home import Home, UnusableHomeError
-from control_plane.tls.authority import Authority, UnusableNameError, write_private
+from control_plane.tls.authority import Authority, write_private
+from control_plane.tls.private_names import UnusableNameError
 from shared_kernel.clock import SystemClock
 
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from cryptography import x509
@@ -26,12 +25,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from control_plane.tls.private_names import UnusableNameError, permitted_names, server_names
 from shared_kernel.clock import Clock
-from shared_kernel.errors import GridwardenError, InvalidInputError
+from shared_kernel.errors import GridwardenError
 
-DOMAINS = ("internal", "local", "localhost", "test", "home.arpa", "svc", "cluster.local", "consul")
-"""Top-level names that no public authority vouches for (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`)."""
-NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128")
 ROOT_LIFETIME = dt.timedelta(days=3_650)
 BACKDATED = dt.timedelta(minutes=5)
 """Clocks of services may be behind ours."""
@@ -44,13 +41,6 @@ class UnusableAuthorityError(GridwardenError):
     def __init__(self, folder: Path, why: str) -> None:
         super().__init__(f"the certificate authority in {folder} cannot be used ({why}): restore both its files from a "
                          "backup, or move them away for a new authority, whose certificate every service must get")
-
-
-class UnusableNameError(InvalidInputError):
-    """No certificate is issued for this."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"no certificate can be issued: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +71,7 @@ class Authority:
     def for_service(self, names: Sequence[str], *, lifetime: dt.timedelta = dt.timedelta(days=30)) -> Issued:
         """Return a server's certificate with a new key; raise UnusableNameError."""
         key = ec.generate_private_key(ec.SECP256R1())
-        found = self._issued(key.public_key(), names[0], _server_names(names), _SERVER, lifetime)
+        found = self._issued(key.public_key(), names[0], server_names(names), _SERVER, lifetime)
         return Issued(found, self._pem, _pem_of(key))
 
     def for_request(self, request: bytes, names: Sequence[str], *,
@@ -96,7 +86,7 @@ class Authority:
         key = csr.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
             raise UnusableNameError("the key of the request is not on P-256 or P-384: make it with `openssl ecparam`")
-        return Issued(self._issued(key, names[0], _server_names(names), _SERVER, lifetime), self._pem)
+        return Issued(self._issued(key, names[0], server_names(names), _SERVER, lifetime), self._pem)
 
     def for_gateway(self, service: str, *, lifetime: dt.timedelta = dt.timedelta(hours=24)) -> Issued:
         """Return the certificate that the gateway shows to one service, with a new key."""
@@ -132,13 +122,11 @@ class Authority:
         now = self._now()
         name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Gridwarden"),
                           x509.NameAttribute(NameOID.COMMON_NAME, f"Gridwarden services {now:%Y-%m-%d}")])
-        permitted = [*(x509.DNSName(domain) for domain in DOMAINS),
-                     *(x509.IPAddress(ip_network(network)) for network in NETWORKS)]
         certificate = (
             _builder(name, name, key.public_key(), now, ROOT_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
-            .add_extension(x509.NameConstraints(permitted, None), critical=True)
+            .add_extension(x509.NameConstraints(permitted_names(), None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256()))
         write_private(key_file, _pem_of(key))
@@ -190,27 +178,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False, decipher_only=False)
 
 
-def _server_names(names: Sequence[str]) -> list[x509.GeneralName]:
-    """Return names and addresses as a certificate has them; raise UnusableNameError outside the constraints."""
-    return [_server_name(name) for name in names]
-
-
-def _server_name(name: str) -> x509.GeneralName:
-    try:
-        address = ip_address(name)
-    except ValueError:
-        is_ours = any(name == domain or name.endswith(f".{domain}") for domain in DOMAINS)
-        if not is_ours or name != name.lower() or not all(
-                label and label.isascii() and label.replace("-", "").isalnum() for label in name.split(".")):
-            raise UnusableNameError(f"{name} is not a name below {', '.join(DOMAINS)}, all in lower case") from None
-        return x509.DNSName(name)
-    if not any(address in ip_network(network) for network in NETWORKS):
-        raise UnusableNameError(f"{name} is not a private address")
-    return x509.IPAddress(address)
-
-
 def _common_name(name: str) -> str:
-    """Return a name for people; verifiers hold one that looks like a host, as an address does, against `DOMAINS`."""
+    """Return a name for people; verifiers hold one that looks like a host, as an address does, to the permitted."""
     return f"service {name}"[:64]
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
 
 from control_plane.cli import app
-from control_plane.tls.authority import UnusableNameError
+from control_plane.tls.private_names import UnusableNameError
 
 
 def ca(home: Path, *words: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 
-from control_plane.tls.authority import Authority, Issued, UnusableAuthorityError, UnusableNameError
+from control_plane.tls.authority import Authority, Issued, UnusableAuthorityError
+from control_plane.tls.private_names import UnusableNameError
 from control_plane.upstreams.contexts import Contexts, UnusableTlsError
 from control_plane.upstreams.pki import BuiltInPki, VaultPki
 from control_plane.upstreams.plan import Tls
