@@ -7,17 +7,27 @@ that an erasure holds.
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
-from control_plane.relay import Source
 from shared_kernel.events import SealedEvent
 
 BATCHES, FRESH_S = 16, 2.0
 
 
-class SharedReading:
-    """A source in front of a source; subscribers must leave the events as they are."""
+class Followed(Protocol):
+    """The ledger, as its followers see it."""
 
-    def __init__(self, source: Source) -> None:
+    async def follow(self, after: int, limit: int) -> list[SealedEvent]:
+        """Return at most `limit` events with `seq >= after`."""
+
+    async def wait_beyond(self, seq: int, timeout_s: float) -> object:
+        """Return when an event with that `seq` may exist, or when the time is over."""
+
+
+class SharedReading:
+    """A source in front of the ledger; subscribers must leave the events as they are."""
+
+    def __init__(self, source: Followed) -> None:
         self._source = source
         self._batches: deque[tuple[float, list[SealedEvent]]] = deque(maxlen=BATCHES)
 
@@ -29,7 +39,7 @@ class SharedReading:
         for _, batch in self._batches:
             if batch[0].seq <= after <= batch[-1].seq and batch[after - batch[0].seq].seq == after:
                 return batch[after - batch[0].seq:][:limit]
-        found = await self._source.read(after, limit)
+        found = await self._source.follow(after, limit)
         if found and found[-1].seq - found[0].seq == len(found) - 1:
             self._batches.append((now_s, found))
         return found

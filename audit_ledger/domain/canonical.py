@@ -54,6 +54,11 @@ def _plain_payload(event: dict[str, Any]) -> bytes | None:
     return payload if payload.isascii() else None
 
 
+def is_plain(event: dict[str, Any]) -> bool:
+    """Tell whether JSON gives an event back exactly as it is: of types it has, and no subclass of them."""
+    return type(event) is dict and _has_plain_types(event, MAX_DEPTH)
+
+
 def _has_plain_types(value: dict[Any, Any] | list[Any], depth: int) -> bool:
     for each in value.values() if type(value) is dict else value:
         kind = type(each)

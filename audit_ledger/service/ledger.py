@@ -83,6 +83,7 @@ class Ledger:
         self._prover = Prover(reader)
         self._sequencer = Sequencer(
             writer, self._prover, clock, vet=self._vet, queue_limit=queue_limit, patience_s=patience_s)
+        self._recent = self._sequencer.recent
         self._publisher = Publisher(
             self._sequencer, writer, folder, signer, clock,
             every_s=publish_every_s, every_entries=publish_every_entries, retry_every_s=retry_every_s,
@@ -185,12 +186,18 @@ class Ledger:
         See Recorder for what the errors mean.
         """
         for _ in range(_RESEALINGS):
+            era = self._recent.enter(self._era())
             sealed = event if self._sealer is None else await self._sealer.seal(event)
             try:
-                return await self.membership.queue(sealed)  # nothing may be awaited between the sealing and the queue
+                # nothing may be awaited between the sealing and the queue
+                receipt = await self.membership.queue(sealed)
             except RetiredKeyError:
                 if self._sealer is not None:
                     self._sealer.retire_all(commitments_in(sealed))
+            else:
+                self._recent.enter(self._era())
+                self._recent.keep(receipt, event, era)
+                return receipt
         raise RetiredKeyError
 
     def refuse_unless_sealing(self) -> None:
@@ -218,8 +225,17 @@ class Ledger:
         return await self._reader.find({}, before, limit)
 
     async def read(self, after: int, limit: int) -> list[SealedEvent]:
-        """Return events from position `after` on, in order: what the relay hands to subscribers."""
+        """Return events from position `after` on, in order, as the database has them."""
         return await self.opened(await self._reader.entries(after, limit))
+
+    async def follow(self, after: int, limit: int) -> list[SealedEvent]:
+        """Return the same to whoever follows closely: what this process sealed a moment ago comes from memory."""
+        self._recent.enter(self._era())
+        return self._recent.read(after, min(after + limit, self._sequencer.head.size)) or await self.read(after, limit)
+
+    def _era(self) -> int:
+        """Return what moves on with every erasure."""
+        return 0 if self._sealer is None else self._sealer.retirements
 
     async def wait_beyond(self, seq: int, timeout_s: float | None = None) -> bool:
         """Return True as soon as position `seq` is filled, so that `read(seq, ...)` answers; False at the timeout."""

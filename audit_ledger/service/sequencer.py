@@ -25,6 +25,7 @@ from audit_ledger.domain.merkle import Frontier
 from audit_ledger.service import life_signs, metrics
 from audit_ledger.service.batch import Batch, Origin, Pending, Queue
 from audit_ledger.service.prover import Prover
+from audit_ledger.service.recent import Recent
 from audit_ledger.service.sealing_clock import SealingClock
 from audit_ledger.service.tip import Tip
 from audit_ledger.store.writer import LedgerWriter
@@ -70,6 +71,7 @@ class Sequencer:
         self.tip = Tip()
         self.head = Head()
         self.frontier = Frontier()
+        self.recent = Recent()
         self.sealed_at = 0.0
         """When the last entry was sealed, by `time.perf_counter`."""
 
@@ -195,6 +197,7 @@ class Sequencer:
                 record.receipt.set_result(Receipt(seq, found))
         self.head, self.frontier, self.sealed_at = head, batch.frontier, perf_counter()
         self._clock.sealed(batch.at_us)
+        self.recent.batch(head.size - len(records), head.size, batch.at_us)
         metrics.ENTRIES.inc(len(records))
         metrics.COMMIT_SECONDS.observe(perf_counter() - began)
         if origins:

@@ -11,7 +11,7 @@ class Ledger:
         self.reads = 0
         self.events = [SealedEvent(seq, 0, {"seq": seq}) for seq in range(10) if seq != gap]
 
-    async def read(self, after: int, limit: int) -> list[SealedEvent]:
+    async def follow(self, after: int, limit: int) -> list[SealedEvent]:
         self.reads += 1
         return [event for event in self.events if event.seq >= after][:limit]
 

@@ -50,6 +50,8 @@ class FieldSealer:
         self._facts: OrderedDict[str, tuple[Fact, float]] = OrderedDict()
         self._retired: set[str] = set()
         self.register = ErasureRegister()
+        self.retirements = 0
+        """Moves on whenever keys are retired: what was opened before may be closed now."""
 
     async def seal(self, event: Event) -> Event:
         """Return the event with its personal fields sealed; without any it comes back as it is.
@@ -74,6 +76,7 @@ class FieldSealer:
 
     def retire(self, commitments: Iterable[str], subject: str) -> None:
         """Never use these keys for another event, and ask the database each time before one of them opens anything."""
+        self.retirements += 1
         self._current.pop(subject, None)
         for commitment in commitments:
             self._retired.add(commitment)
@@ -82,6 +85,7 @@ class FieldSealer:
     def retire_all(self, commitments: Iterable[str]) -> None:
         """Never use these keys again, whosever they are."""
         retired = set(commitments)
+        self.retirements += bool(retired)
         for subject in [subject for subject, key in self._current.items() if key.commitment in retired]:
             del self._current[subject]
         self._retired |= retired
