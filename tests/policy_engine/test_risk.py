@@ -167,7 +167,7 @@ def test_seeing_a_request_accepted_never_makes_the_same_request_more_suspicious(
 @given(st.lists(_requests, min_size=1, max_size=40))
 def test_places_and_agents_never_seen_score_at_least_as_high_as_any_seen(past: list[RiskFeatures]) -> None:
     own, everyone = _histories(past)
-    strange = RiskFeatures("ana", "192.0.2.1", "Unheard-Of/1.0", past[0].at_us)
+    strange = RiskFeatures("ana", "192.0.2.1", "Unheard-Of/1.0 (iPad)", past[0].at_us)  # new down to the kind of device
 
     assert score(strange, own, everyone).value >= score(past[0], own, everyone).value
 
