@@ -12,7 +12,6 @@ from control_plane.console.filters import plain
 
 ROOT = "decision"
 WIDTH, ROW, _INDENT, _TOP = 960, 34, 26, 22
-VALUE_X = 400
 _MOST_ROWS, _VALUE_LENGTH = 60, 68
 
 
