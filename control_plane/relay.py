@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 from prometheus_client import Counter, Gauge
 
+from control_plane.supervision import hear_cancellation
 from shared_kernel.errors import GridwardenError
 from shared_kernel.events import SealedEvent, Subscriber
 
@@ -66,6 +67,7 @@ async def _carry(subscription: Subscription) -> None:
         except Exception:  # noqa: BLE001 - a subscriber's defect must be seen and retried, not end the relay
             _failures.labels(subscription.source_name, subscription.subscriber_name).inc()
             _log.exception("relay_subscriber_failed", subscriber=subscription.subscriber_name)
+        hear_cancellation()
         await asyncio.sleep(pause)
         pause = min(pause * 2, RETRY_LAST_S)
 

@@ -15,6 +15,16 @@ PAUSE_FIRST_S, PAUSE_LAST_S = 0.5, 30.0
 STEADY_S = 60.0
 """A task that ran this long before failing starts again with the first pause."""
 
+def hear_cancellation() -> None:
+    """Raise CancelledError if this task was cancelled: a connection that breaks meanwhile raises its own error instead.
+
+    Whoever catches an error in order to try again calls this first, or the task never ends.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 Work = Callable[[], Awaitable[None]]
 
 
@@ -59,5 +69,6 @@ class Supervisor:
                 return
             finally:
                 calm.cancel()
+            hear_cancellation()
             await asyncio.sleep(pause)
             pause = PAUSE_FIRST_S if loop.time() - started > STEADY_S else min(pause * 2, PAUSE_LAST_S)

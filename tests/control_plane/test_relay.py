@@ -3,6 +3,7 @@
 import asyncio
 
 from control_plane.relay import Subscription, relay
+from shared_kernel.errors import UnavailableError
 from shared_kernel.events import SealedEvent
 
 
@@ -61,3 +62,21 @@ async def test_a_failing_subscriber_is_retried_and_holds_up_nobody() -> None:
 
     assert well.seen == list(range(30))
     assert failing.seen == list(range(30))
+
+
+class _BreakingSource(_Source):
+    async def wait_beyond(self, seq: int, timeout_s: float) -> None:  # noqa: ARG002 - the protocol's
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as cause:
+            raise UnavailableError("the connection was closed in the middle of operation") from cause
+
+
+async def test_a_relay_whose_source_breaks_while_it_is_cancelled_ends() -> None:
+    task = asyncio.create_task(relay([Subscription("ledger", _BreakingSource(0), "one", _Subscriber())]))
+    await asyncio.sleep(0.01)
+    task.cancel()
+
+    ended, _ = await asyncio.wait([task], timeout=5)
+
+    assert ended

@@ -47,3 +47,23 @@ async def test_work_that_ends_well_is_not_restarted() -> None:
 
     assert runs == 1
     await supervisor.stop()
+
+
+async def test_work_whose_connection_breaks_while_it_is_cancelled_ends() -> None:
+    supervisor = Supervisor()
+    runs = 0
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as cause:
+            raise UnavailableError("the connection was closed in the middle of operation") from cause
+
+    supervisor.start("work", work)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await supervisor.stop()
+
+    assert runs == 1
