@@ -13,7 +13,6 @@ from typing import Protocol
 import structlog
 from prometheus_client import Counter, Gauge
 
-from control_plane.supervision import hear_cancellation
 from shared_kernel.errors import GridwardenError
 from shared_kernel.events import SealedEvent, Subscriber
 
@@ -50,12 +49,17 @@ class Subscription:
 
 async def relay(subscriptions: Sequence[Subscription]) -> None:
     """Carry events until cancelled; one slow or failing subscriber never holds up another."""
+    leaving = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for subscription in subscriptions:
-            group.create_task(_carry(subscription), name=f"relay {subscription.subscriber_name}")
+            group.create_task(_carry(subscription, leaving), name=f"relay {subscription.subscriber_name}")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            leaving.set()
 
 
-async def _carry(subscription: Subscription) -> None:
+async def _carry(subscription: Subscription, leaving: asyncio.Event) -> None:
     pause = RETRY_FIRST_S
     while True:
         try:
@@ -67,7 +71,8 @@ async def _carry(subscription: Subscription) -> None:
         except Exception:  # noqa: BLE001 - a subscriber's defect must be seen and retried, not end the relay
             _failures.labels(subscription.source_name, subscription.subscriber_name).inc()
             _log.exception("relay_subscriber_failed", subscriber=subscription.subscriber_name)
-        hear_cancellation()
+        if leaving.is_set():
+            return  # cancelled: a connection that breaks meanwhile raises its own error instead
         await asyncio.sleep(pause)
         pause = min(pause * 2, RETRY_LAST_S)
 

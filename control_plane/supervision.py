@@ -15,16 +15,6 @@ PAUSE_FIRST_S, PAUSE_LAST_S = 0.5, 30.0
 STEADY_S = 60.0
 """A task that ran this long before failing starts again with the first pause."""
 
-def hear_cancellation() -> None:
-    """Raise CancelledError if this task was cancelled: a connection that breaks meanwhile raises its own error instead.
-
-    Whoever catches an error in order to try again calls this first, or the task never ends.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 Work = Callable[[], Awaitable[None]]
 
 
@@ -41,10 +31,10 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Cancel everything and wait for it to end; what was failing fails no more."""
-        for task in self._tasks:
+        ending, self._tasks = self._tasks, []
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*ending, return_exceptions=True)
         self._failing.clear()
 
     async def check(self) -> None:
@@ -69,6 +59,7 @@ class Supervisor:
                 return
             finally:
                 calm.cancel()
-            hear_cancellation()
+            if asyncio.current_task() not in self._tasks:
+                return  # cancelled: a connection that breaks meanwhile raises its own error instead
             await asyncio.sleep(pause)
             pause = PAUSE_FIRST_S if loop.time() - started > STEADY_S else min(pause * 2, PAUSE_LAST_S)

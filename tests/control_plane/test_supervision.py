@@ -67,3 +67,23 @@ async def test_work_whose_connection_breaks_while_it_is_cancelled_ends() -> None
         await supervisor.stop()
 
     assert runs == 1
+
+
+async def test_work_whose_group_failed_is_restarted() -> None:
+    supervisor = Supervisor()
+    runs = 0
+
+    async def fail() -> None:
+        raise ValueError
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        async with asyncio.TaskGroup() as group:  # Python 3.11 leaves `cancelling()` of the parent at 1
+            group.create_task(fail())
+
+    supervisor.start("work", work)
+    async with asyncio.timeout(10):
+        while runs < 2:  # noqa: ASYNC110 - the work has no event to wait for
+            await asyncio.sleep(0.05)
+    await supervisor.stop()
