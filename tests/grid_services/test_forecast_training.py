@@ -179,7 +179,7 @@ async def test_the_training_process_gives_the_same_models_twice() -> None:
 def test_a_training_ends_with_whoever_asked_for_it() -> None:
     """A product that was killed leaves no child behind that trains for a minute more."""
     training = "from grid_services.service.forecast_training import end_with"
-    child = f"import os; {training}; print(os.getpid(), flush=True); end_with(os.getppid())"
+    child = f"import os; {training}; asker = os.getppid(); print(os.getpid(), flush=True); end_with(asker)"
     asker = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", asker], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
