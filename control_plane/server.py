@@ -56,6 +56,7 @@ def listen(host: str, port: int, *, option: str, is_shared: bool = False) -> soc
 def listen_beside(host: str, port: int) -> socket.socket:
     """Return a socket that listens beside the parent's: the kernel spreads connections over them by their address."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # its dead connections must not hold up a restart
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     bound.bind((host, port))
     bound.listen(BACKLOG)
