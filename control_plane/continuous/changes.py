@@ -22,7 +22,8 @@ from shared_kernel.errors import UnavailableError
 CHANNEL = "gridwarden_changes"
 LOOK_S = 0.5
 """How often the connection is asked whether it still lives, and how soon a lost one is opened again."""
-_PATIENCE_S = 1.0
+_PATIENCE_S = 2.0
+"""How long the database may take to answer: whoever waits for it longer hears nothing meanwhile."""
 
 Heard = Callable[[str], None]
 _log = structlog.get_logger()
@@ -70,7 +71,8 @@ class Changes:
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[Any]:
-        connection = await open_connection(self._url, APP)
+        async with asyncio.timeout(_PATIENCE_S):
+            connection = await open_connection(self._url, APP)
         try:
             await connection.add_listener(CHANNEL, self._take)
             yield connection
