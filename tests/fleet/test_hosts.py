@@ -1,14 +1,18 @@
 """Two hosts on one database: one leads, both serve; whichever dies or pauses, nothing is lost and nothing is double."""
 
 import asyncio
+import contextlib
 import secrets
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from control_plane.cli.person import Person, SignInRefusedError
 from tests.fleet.hosts import PATH, Host, Load, answers, beside, host, sealed, until, verified, viewer
@@ -58,6 +62,27 @@ async def test_what_one_host_takes_away_the_other_refuses_at_once(pair: Pair) ->
         return (await same.ask("GET", PATH)).status_code == 401
 
     assert await until(is_refused, 5) < 2
+
+
+async def test_a_session_ended_on_one_host_closes_its_stream_on_the_other(pair: Pair) -> None:
+    one, two = pair.hosts
+    auditor, admin = Person(one.gateway, user_agent="fleet"), Person(one.gateway, user_agent="fleet")
+    await auditor.sign_in("arta.auditor", one.passwords["arta.auditor"])
+    await admin.sign_in("admin", one.passwords["admin"])
+    who = (await auditor.ask("GET", "/api/v1/users/me")).json()["id"]
+    url = two.gateway.replace("http", "ws", 1) + "/api/v1/decisions/stream"
+
+    async with connect(url, additional_headers={"Authorization": f"Bearer {auditor.tokens['access_token']}"},
+                       user_agent_header="fleet") as stream:
+        ended = await admin.ask("POST", f"/api/v1/users/{who}/revoke-sessions")
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionClosed):
+            async with asyncio.timeout(10):
+                async for _ in stream:
+                    pass
+
+    assert (ended.status_code, stream.close_code) == (200, 4401)
+    assert time.monotonic() - began < 2
 
 
 async def test_a_label_raised_on_one_host_binds_the_other(pair: Pair) -> None:
