@@ -1,18 +1,24 @@
 """What a bundle must not contain, found before any engine compiles it.
 
-1. Brackets nested deeper than 10: regorus parses in time exponential in the depth (16 levels take seconds).
+1. Brackets nested deeper than 10: regorus parses in time exponential in the depth (16 levels take seconds); and a
+   hundred signs in a row, each of which takes a piece of its stack until the process ends.
 2. Builtins that reach outside the decision, by any way of naming them: the network, the environment, the clock, chance,
    the log.
-3. Rules that depend on themselves: OPA refuses them, regorus would end the process by overflowing its stack.
+3. Annotations that make OPA do more than regorus (`annotations.py`).
+4. Rules that depend on themselves: OPA refuses them, regorus would end the process by overflowing its stack.
+5. What the two engines do not take the same way (`constructs.py`, `definitions.py`).
 """
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from policy_engine.adapters.annotations import refuse_instructions
 from policy_engine.adapters.constructs import refuse_unsure
+from policy_engine.adapters.syntax import nodes
 from policy_engine.domain.bundle import RefusedBundleError
 
 MAX_NESTING = 10
@@ -28,17 +34,26 @@ DANGEROUS: Mapping[str, str] = {
     "print": "it writes what the question holds to a log; remove it, and ask `gridwarden policy explain`",
 }
 Path = tuple[str, ...]
+_COMMENT = re.compile(r"#[^\n]*")
+_SIGNS = re.compile(r"-(?:\s*-){100}")
 
 
 def inspect(policies: Mapping[str, str]) -> None:
     """Raise RefusedBundleError for the first thing found that must not be there."""
     for name, text in policies.items():
         _refuse_depth(name, text)
-    modules = [_parse(name, text) for name, text in policies.items()]
-    for name, module in zip(policies, modules, strict=True):
+    refuse_instructions(policies)
+    try:
+        _inspect_trees({name: _parse(name, text) for name, text in policies.items()})
+    except RecursionError as cause:
+        raise RefusedBundleError("an expression in it is too long to be followed: name its parts") from cause
+
+
+def _inspect_trees(modules: Mapping[str, Any]) -> None:
+    for name, module in modules.items():
         _refuse_dangerous(name, module)
-    _refuse_recursion(modules)
-    refuse_unsure(dict(zip(policies, modules, strict=True)))
+    _refuse_recursion(list(modules.values()))
+    refuse_unsure(modules)
 
 
 def packages(policies: Mapping[str, str]) -> frozenset[str]:
@@ -67,6 +82,8 @@ def first_line(error: BaseException) -> str:
 
 
 def _refuse_depth(name: str, text: str) -> None:
+    if _SIGNS.search(_COMMENT.sub("", text)):
+        raise RefusedBundleError(f"{name} has a hundred signs in a row: write one")
     depth = 0
     for char in text:
         depth += (char in "([{") - (char in ")]}")
@@ -83,10 +100,25 @@ def _parse(name: str, text: str) -> Any:  # noqa: ANN401 - a syntax tree as JSON
         module = json.loads(engine.get_ast_as_json())[0]["ast"]
     except (RuntimeError, RecursionError, ValueError, LookupError) as cause:
         raise RefusedBundleError(f"{name} does not parse: {first_line(cause)}") from cause
+    _spell_out(module, text.encode())
+    return module
+
+
+def _spell_out(module: Any, text: bytes) -> None:  # noqa: ANN401 - a syntax tree as JSON
+    """Put into the tree the words of which regorus tells only where they stand."""
+    def at(start: int, end: int) -> str:
+        return text[start:end].decode()
     for imported in module["imports"]:
         span = imported.get("as")
-        imported["alias"] = text.encode()[span["start"]: span["end"]].decode() if span else None
-    return module
+        imported["alias"] = at(span["start"], span["end"]) if span else None
+    for every in nodes(module["rules"], "Every"):
+        every["names"] = [at(span["start"], span["end"]) for span in (every["key"], every["value"]) if span]
+    for some in nodes(module["rules"], "SomeVars"):
+        some["names"] = [at(span["start"], span["end"]) for span in some["vars"]]
+    for head in nodes(module["rules"], "Set"):
+        if "key" in head:
+            key = next(iter(head["key"].values()))["span"]
+            head["after_name"] = at(next(iter(head["refr"].values()))["span"]["end"], key["start"])
 
 
 def _refuse_dangerous(name: str, module: object) -> None:

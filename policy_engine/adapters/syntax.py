@@ -52,6 +52,12 @@ def spelled_out(steps: Steps) -> Path:
     return tuple(str(step) for step in takewhile(lambda step: step is not None, steps))
 
 
+def module_path(module: Any) -> Path:  # noqa: ANN401 - a syntax tree
+    """Return the path of a module's package."""
+    root, steps, _ = chain(module["package"]["refr"])
+    return (root or "", *spelled_out(steps))
+
+
 def _step(step: dict[str, Any]) -> str | None:
     match step:
         case {"field": field}:

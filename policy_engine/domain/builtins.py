@@ -6,15 +6,24 @@ both engines. What is not in ALLOWED is refused when a bundle is loaded; DIFFERS
 
 from collections.abc import Mapping
 
-ALLOWED = frozenset({
-    "abs", "array.concat", "array.reverse", "base64.decode", "base64.encode", "base64url.encode", "concat", "contains",
-    "count", "endswith", "hex.decode", "hex.encode", "intersection", "is_array", "is_boolean", "is_null", "is_number",
-    "is_object", "is_set", "is_string", "json.unmarshal", "max", "min", "net.cidr_contains", "object.filter",
-    "object.get", "object.keys", "object.remove", "object.union", "object.union_n", "round", "semver.compare", "sort",
-    "split", "sprintf", "startswith", "strings.any_prefix_match", "strings.any_suffix_match", "strings.reverse",
-    "time.clock", "time.date", "time.parse_rfc3339_ns", "time.weekday", "trim", "trim_left", "trim_prefix",
-    "trim_right", "trim_space", "trim_suffix", "type_name", "union",
-})
+ARITY: Mapping[str, int] = {
+    **dict.fromkeys((
+        "abs", "array.reverse", "base64.decode", "base64.encode", "base64url.encode", "count", "hex.decode",
+        "hex.encode", "intersection", "is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set",
+        "is_string", "json.unmarshal", "max", "min", "object.keys", "object.union_n", "round", "sort",
+        "strings.reverse", "time.clock", "time.date", "time.parse_rfc3339_ns", "time.weekday", "trim_space",
+        "type_name", "union",
+    ), 1),
+    **dict.fromkeys((
+        "array.concat", "concat", "contains", "endswith", "net.cidr_contains", "object.filter", "object.remove",
+        "object.union", "semver.compare", "split", "sprintf", "startswith", "strings.any_prefix_match",
+        "strings.any_suffix_match", "trim", "trim_left", "trim_prefix", "trim_right", "trim_suffix",
+    ), 2),
+    "object.get": 3,
+}
+"""How many arguments each takes; as a statement of its own, one more, which its result must equal."""
+
+ALLOWED = frozenset(ARITY)
 """`sprintf` with a literal format whose verbs are `%v`, and a literal array of as many values: of any other verb the
 engines make different words. `count` of a text differs for characters beyond U+FFFF, of collections it does not."""
 
