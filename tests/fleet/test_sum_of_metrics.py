@@ -50,7 +50,7 @@ async def test_a_process_asks_its_peers_and_does_without_one_that_is_gone(tmp_pa
 
     alone = generate_latest().decode()
     name = 'python_gc_collections_total{generation="0"}'
-    assert _value(text, name) >= 2 * _value(alone, name) - 4
+    assert 1.5 * _value(alone, name) < _value(text, name) < 2.5 * _value(alone, name)  # it goes on counting meanwhile
 
 
 def _value(text: str, name: str) -> float:

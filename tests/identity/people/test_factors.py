@@ -75,7 +75,7 @@ async def test_each_change_is_sealed_and_mailed(house: House) -> None:
     assert "Work laptop" in renamed.text
     assert [len(house.recorder.of(action)) for action in (
         "factor_added", "recovery_codes_made", "factor_renamed", "factor_removed")] == [2, 2, 1, 1]
-    assert [mail["factor"] for mail in await house.mails("factor_added")] == ["Phone", "Laptop"]
+    assert {mail["factor"] for mail in await house.mails("factor_added")} == {"Phone", "Laptop"}
     assert len(await house.mails("recovery_codes_made")) == 1
     assert [mail["factor"] for mail in await house.mails("factor_removed")] == ["Work laptop"]
 
