@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from control_plane.cli.person import Person, SignInRefusedError
+from control_plane.demo.story import ATTACKER
 from tests.fleet.hosts import PATH, Host, Load, answers, beside, host, sealed, until, verified, viewer
 
 pytestmark = pytest.mark.slow
@@ -105,10 +106,10 @@ async def test_a_label_raised_on_one_host_binds_the_other(pair: Pair) -> None:
 async def test_an_attack_on_both_hosts_is_detected_and_answered_once(pair: Pair) -> None:
     one, two = pair.hosts
     for number in range(12):
-        person = Person((one, two)[number % 2].gateway, user_agent="fleet")
+        person = Person((one, two)[number % 2].gateway, address=ATTACKER, user_agent="fleet")
         with pytest.raises(SignInRefusedError):
             await person.sign_in(f"customer{number:02d}", "wrong")
-    opened = Person(two.gateway, user_agent="fleet")
+    opened = Person(two.gateway, address=ATTACKER, user_agent="fleet")
     await opened.sign_in("olta.operator", two.passwords["olta.operator"])
 
     await until(lambda: _alerts(pair.database), 60)
