@@ -21,6 +21,7 @@ from control_plane.gateway import decisions, live_decisions, watermark_desk, why
 from control_plane.gateway.enforcement import Gateway
 from control_plane.gateway.watermark import Watermarks
 from control_plane.home import Home
+from control_plane.memory import settle_memory
 from control_plane.openapi import own as own_operations
 from control_plane.openapi.audience import Audience
 from control_plane.openapi.endpoints import with_description
@@ -147,6 +148,7 @@ class Product:
 
     def start_background(self) -> None:
         """Start what runs beside the requests: some of it in every process, some only where the ledger is led."""
+        settle_memory()
         for name, work in self._everywhere():
             self.supervisor.start(name, work)
         self.supervisor.start("duties", self.duties.run)
