@@ -109,8 +109,12 @@ async def test_an_attack_on_both_hosts_is_detected_and_answered_once(pair: Pair)
         person = Person((one, two)[number % 2].gateway, address=ATTACKER, user_agent="fleet")
         with pytest.raises(SignInRefusedError):
             await person.sign_in(f"customer{number:02d}", "wrong")
+    admin = Person(one.gateway, user_agent="fleet")
+    await admin.sign_in("admin", one.passwords["admin"])
+    victim = {"name": f"victim-{secrets.token_hex(4)}", "password": secrets.token_urlsafe(16)}  # a playbook locks them
+    assert (await admin.ask("POST", "/api/v1/users", body=victim)).status_code == 201
     opened = Person(two.gateway, address=ATTACKER, user_agent="fleet")
-    await opened.sign_in("olta.operator", two.passwords["olta.operator"])
+    await opened.sign_in(victim["name"], victim["password"])
 
     await until(lambda: _alerts(pair.database), 60)
     await asyncio.sleep(3)
