@@ -31,7 +31,7 @@ async def measure(url: str) -> list[Metric]:
     try:
         scorer = RiskScorer(RiskHistoryStore(pool))
         for number in range(31 * SUBJECTS):
-            await scorer.observe(_features(number % SUBJECTS))
+            scorer.observe(_features(number % SUBJECTS))
         await scorer.flush()
         runs = [_timed(scorer) for _ in range(RUNS)]
     finally:

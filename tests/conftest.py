@@ -13,6 +13,7 @@ from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.database.migrations import HOUSES, migrate
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import APP
+from tests.enterable import enterable
 from tests.frozen_clock import FrozenClock
 
 START_US = 1_795_000_000_000_000
@@ -30,8 +31,7 @@ def _renamed(url: str, database: str) -> str:
 def postgres_url() -> Iterator[str]:
     """Superuser URL of this worker's server. fsync is off: no test here pulls the machine's plug."""
     with tempfile.TemporaryDirectory(prefix="gw") as folder:
-        Path(folder).chmod(0o755)
-        server = EmbeddedPostgres(Path(folder) / "pg", durable=False, processes=4)
+        server = EmbeddedPostgres(enterable(Path(folder)) / "pg", durable=False, processes=4)
         yield server.start()
         server.stop()
 

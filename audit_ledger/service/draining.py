@@ -12,6 +12,7 @@ from audit_ledger.domain.canonical import is_canonical
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.domain.errors import LedgerFullError
 from audit_ledger.service import metrics
+from audit_ledger.service.background import Background
 from audit_ledger.service.privacy.sealing import FieldSealer
 from audit_ledger.service.sequencer import Sequencer
 from audit_ledger.store.inbox import ERASED, INBOX_BELL, Inbox, Letter, Line
@@ -26,24 +27,14 @@ _PAGE = 512
 _PAUSE_S = 0.1
 
 
-class Draining:
+class Draining(Background):
     """Works while its sequencer leads."""
+
+    name = "ledger inbox"
 
     def __init__(self, inbox: Inbox, sequencer: Sequencer, sealer: FieldSealer | None) -> None:
         self._inbox, self._sequencer, self._sealer = inbox, sequencer, sealer
-        self._task: asyncio.Task[None] | None = None
         self._term, self._after = 0, dict[int, int]()
-
-    def start(self) -> None:
-        """Begin to drain whenever this process leads."""
-        self._task = asyncio.create_task(self._run(), name="ledger inbox")
-
-    async def stop(self) -> None:
-        """Leave the inbox to the next leader."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
     async def _run(self) -> None:
         while True:

@@ -6,6 +6,7 @@ from time import perf_counter
 import structlog
 
 from audit_ledger.service import life_signs
+from audit_ledger.service.background import Background
 from audit_ledger.service.publisher import Publisher
 from audit_ledger.service.sequencer import Sequencer
 from shared_kernel.clock import Clock
@@ -14,23 +15,13 @@ from shared_kernel.errors import UnavailableError
 log = structlog.get_logger()
 
 
-class Heartbeat:
+class Heartbeat(Background):
     """Seals `ledger_heartbeat` and publishes, when nothing was sealed for `every_s`."""
+
+    name = "ledger heartbeat"
 
     def __init__(self, sequencer: Sequencer, publisher: Publisher, clock: Clock, *, every_s: float) -> None:
         self._sequencer, self._publisher, self._clock, self._every_s = sequencer, publisher, clock, every_s
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to beat."""
-        self._task = asyncio.create_task(self._run(), name="ledger heartbeat")
-
-    async def stop(self) -> None:
-        """Beat no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
     async def _run(self) -> None:
         while True:

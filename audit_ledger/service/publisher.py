@@ -17,6 +17,7 @@ from audit_ledger.domain.c2sp.checkpoint import Checkpoint
 from audit_ledger.domain.canonical import payload_of
 from audit_ledger.domain.columns import columns_of
 from audit_ledger.service import metrics
+from audit_ledger.service.background import Background
 from audit_ledger.service.ports import Signer
 from audit_ledger.service.sequencer import Sequencer
 from audit_ledger.store.writer import LedgerWriter
@@ -26,8 +27,11 @@ from shared_kernel.events import security_event
 
 log = structlog.get_logger()
 
-class Publisher:
+
+class Publisher(Background):
     """Signs what the sequencer committed, every `every_s` seconds or `every_entries` entries, while there is news."""
+
+    name = "ledger publisher"
 
     def __init__(  # noqa: PLR0913 - its sources, its two destinations, its pace
         self, sequencer: Sequencer, writer: LedgerWriter, folder: LedgerFolder, signer: Signer, clock: Clock, *,
@@ -42,18 +46,6 @@ class Publisher:
         self._turn = asyncio.Lock()
         self._published = asyncio.Condition()
         self.latest: Checkpoint | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to publish."""
-        self._task = asyncio.create_task(self._run(), name="ledger publisher")
-
-    async def stop(self) -> None:
-        """Stop the rhythm; `publish` still works."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
     async def publish(self) -> Checkpoint:
         """Sign the tree as committed now and put it inside and outside the database."""

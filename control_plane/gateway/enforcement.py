@@ -8,7 +8,6 @@
 5. The handler, its body capped (`_handled`); its errors are RFC 9457 problems.
 """
 
-import asyncio
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -45,7 +44,6 @@ from shared_kernel.endpoint import Endpoint
 from shared_kernel.events import Recorder
 from shared_kernel.ids import uuid7
 from shared_kernel.obligations import WATERMARK
-from shared_kernel.principal import Principal, PrincipalKind
 
 _log = structlog.get_logger("gridwarden.gateway")
 LEARN_BELOW = 40
@@ -71,7 +69,6 @@ class Gateway:
         self._ledger, self._clock = ledger, clock
         self._origin = origin
         self._proxies = Proxies(trusted_proxies)
-        self._learning: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection scope; a kind of scope nobody defined is refused."""
@@ -99,7 +96,6 @@ class Gateway:
     async def _served(self, scope: Scope, receive: Receive, visit: Visit) -> None:
         headers, match = self._arrived(scope, visit)
         if match.endpoint is not None and match.endpoint.probe:
-            visit.action = match.endpoint.action
             await self._handled(match.endpoint, scope, receive, visit)
             return
         put_context(scope, await self._admitted(scope, match, headers, visit))
@@ -120,8 +116,10 @@ class Gateway:
         if is_from_proxy and headers.single.get(b"x-forwarded-proto") == b"https":
             scope["scheme"], visit.reply.is_https = _ENCRYPTED[scope["scheme"]], True
         match = self._routes.find("WEBSOCKET" if scope["type"] == "websocket" else scope["method"], path)
-        if match.endpoint is not None and match.endpoint.echoes_request_id:
-            repeat_request_id(scope["headers"], headers, visit.reply)
+        if match.endpoint is not None:
+            visit.action = match.endpoint.action
+            if match.endpoint.echoes_request_id:
+                repeat_request_id(scope["headers"], headers, visit.reply)
         scope.update(path=path, root_path="", headers=headers.kept, path_params=match.parameters,
                      client=(visit.source_ip, 0))
         return headers, match
@@ -133,22 +131,19 @@ class Gateway:
         endpoint, at_us = match.endpoint, self._clock.now_us()
         credentials = self._credentials(scope, headers, visit)
         is_protocol = endpoint is not None and endpoint.own_credentials
-        if endpoint is not None:
-            visit.action = endpoint.action
         stranger = partial(RequestContext, request_id=visit.request_id, source_ip=visit.source_ip,
                            user_agent=headers.user_agent())
         visit.reply.offer_all(await self._limits.arrived(visit.source_ip, visit.action, stranger))
-        if endpoint is not None:
-            standing = self._judge.standing(endpoint.action, visit.source_ip, at_us) if is_protocol else None
-            if standing is not None:
-                return _let_in(credentials, headers, visit, standing)
+        standing = self._judge.standing(visit.action, visit.source_ip, at_us) if is_protocol else None
+        if standing is not None:
+            return _let_in(credentials, headers, visit, standing)
         asked = Asked(
-            method=scope.get("method", "GET"), path=visit.path, endpoint=match.endpoint,
+            method=scope.get("method", "GET"), path=visit.path, endpoint=endpoint,
             credentials=credentials, source_ip=visit.source_ip,
             user_agent=headers.user_agent(), purpose=headers.purpose(), at_us=at_us,
         )
         verdict = await (self._judge.verdict_on_stranger if is_protocol else self._judge.verdict_on)(asked)
-        visit.asked, visit.principal, visit.subject = asked, verdict.principal, verdict.principal.subject
+        visit.asked, visit.principal = asked, verdict.principal
         if is_protocol and verdict.allow:
             return _let_in(credentials, headers, visit, verdict)
         return await self._sealed(asked, verdict, match, visit)
@@ -169,8 +164,8 @@ class Gateway:
                              scheme=_scheme(asked.credentials))
         if refusal is not None:
             raise refusal
-        if principal.kind is not PrincipalKind.ANONYMOUS and verdict.risk < LEARN_BELOW:
-            self._learn(asked, principal)
+        if verdict.risk < LEARN_BELOW:
+            self._judge.learn(verdict)
         if self._watermarks is not None and WATERMARK in verdict.obligations:
             about["watermark"] = mark = self._watermarks.mark(principal.subject, visit.request_id, asked.at_us)
             visit.reply.own(HEADER, mark)
@@ -180,11 +175,6 @@ class Gateway:
         return Credentials(
             headers.authorization(), scope.get("method", "GET"), self._origin + visit.path, tuple(headers.proofs),
             visit.certificate)
-
-    def _learn(self, asked: Asked, principal: Principal) -> None:
-        task = asyncio.get_running_loop().create_task(self._judge.learn(principal, asked))
-        self._learning.add(task)
-        task.add_done_callback(self._learning.discard)
 
     async def _handled(self, endpoint: Endpoint, scope: Scope, receive: Receive, visit: Visit) -> None:
         if scope["type"] == "websocket":

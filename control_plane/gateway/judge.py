@@ -14,12 +14,11 @@ from control_plane.gateway.ports import (
     Authenticator,
     DecisionPoint,
     Labels,
-    Question,
     RiskAssessor,
-    RiskFeatures,
     Suspects,
 )
 from control_plane.gateway.verdict import HIGHEST_RISK, UNKNOWN_ACTION, Verdict
+from policy_engine.service import Question, RiskFeatures
 from shared_kernel.credentials import NO_CREDENTIALS, Credentials
 from shared_kernel.endpoint import Endpoint
 from shared_kernel.errors import UnauthenticatedError
@@ -86,8 +85,11 @@ class Judge:
         return verdict
 
     async def verdict_on(self, asked: Asked) -> Verdict:
-        """Authenticate, score, decide."""
-        return await self._judged(asked, lambda: self._identity.authenticate(_token(asked.credentials)))
+        """Authenticate, score, decide; what was decided counts as behaviour."""
+        verdict = await self._judged(asked, lambda: self._identity.authenticate(_token(asked.credentials)))
+        if verdict.features is not None:
+            self._counted(verdict.features, allowed=verdict.allow)
+        return verdict
 
     async def verdict_again(self, asked: Asked, principal: Principal) -> Verdict:
         """Decide on what was let in before: the proofs were about that moment, the principal must still stand."""
@@ -99,13 +101,14 @@ class Judge:
         try:
             with DEADLINES.within(DEADLINE_S):
                 principal = await authenticated()
-                risk, risk_reasons = self._scored(principal, asked)
+                features = _features(principal, asked)
+                if features is not None:
+                    risk, risk_reasons = self._scored(features, principal.grant_id)
                 part = "catalog"
                 question = self._question(principal, risk, asked)
                 part = "policy"
                 answer = await self._policy.decide(question)
             _check(answer)
-            self._counted(principal, asked, allowed=answer.allow)
         except UnauthenticatedError as error:
             return Verdict(reasons=("the credential is not valid",), refused_credential=error.detail,
                            challenge=getattr(error, "headers", {}))
@@ -114,40 +117,40 @@ class Judge:
                            is_doubt=True)
         verdict = Verdict(
             principal, answer.allow, tuple(answer.reasons), answer.obligations, answer.revision, risk, risk_reasons,
-            digest=answer.digest, bundle_age_s=answer.bundle_age_s, ttl_s=answer.ttl_s, question=question)
+            digest=answer.digest, bundle_age_s=answer.bundle_age_s, ttl_s=answer.ttl_s, question=question,
+            features=features)
         return fulfilled(verdict, asked.endpoint, self._fulfils)
 
-    async def learn(self, principal: Principal, asked: Asked) -> None:
+    def learn(self, verdict: Verdict) -> None:
         """Let risk know what was accepted; its failure costs knowledge, not the answer."""
+        if verdict.features is None:
+            return
         try:
-            await self._risk.observe(_features(principal, asked))
+            self._risk.observe(verdict.features)
         except Exception as error:  # noqa: BLE001 - said above
             _log.warning("risk_not_observed", error=type(error).__name__)
 
-    def _scored(self, principal: Principal, asked: Asked) -> tuple[int, tuple[str, ...]]:
-        if principal.kind is PrincipalKind.ANONYMOUS:
-            return 0, ()
+    def _scored(self, features: RiskFeatures, grant_id: str | None) -> tuple[int, tuple[str, ...]]:
         try:
-            score = self._risk.score(_features(principal, asked))
+            score = self._risk.score(features)
             if type(score.value) is int and 0 <= score.value <= HIGHEST_RISK:
-                return self._suspected(principal, asked, score.value, tuple(score.reasons))
+                return self._suspected(grant_id, features.at_us, score.value, tuple(score.reasons))
         except Exception as error:  # noqa: BLE001 - an unknown risk is a high one
             _log.error("risk_failed", error=type(error).__name__)
         return HIGHEST_RISK, ("the risk could not be scored",)
 
-    def _suspected(self, principal: Principal, asked: Asked, score: int,
-                   reasons: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    def _suspected(
+        self, grant_id: str | None, at_us: int, score: int, reasons: tuple[str, ...],
+    ) -> tuple[int, tuple[str, ...]]:
         """Return the score, or that of a request this grant was once used for as its person never does."""
-        self._suspicion.seen(principal.grant_id, score, asked.at_us)
-        held = self._suspicion.of(principal.grant_id, asked.at_us)
+        self._suspicion.seen(grant_id, score, at_us)
+        held = self._suspicion.of(grant_id, at_us)
         return (held, (SUSPECT, *reasons)) if held > score else (score, reasons)
 
-    def _counted(self, principal: Principal, asked: Asked, *, allowed: bool) -> None:
+    def _counted(self, features: RiskFeatures, *, allowed: bool) -> None:
         """Let risk know what was decided; its failure costs knowledge, not the answer."""
-        if principal.kind is PrincipalKind.ANONYMOUS:
-            return
         try:
-            self._risk.count(_features(principal, asked), allowed=allowed)
+            self._risk.count(features, allowed=allowed)
         except Exception as error:  # noqa: BLE001 - said above
             _log.warning("risk_not_counted", error=type(error).__name__)
 
@@ -195,7 +198,10 @@ def _login_age(principal: Principal, at_us: int) -> int | None:
     return max(0, -((principal.authenticated_at_us - at_us) // _AGE_STEP_US)) * _AGE_STEP_S
 
 
-def _features(principal: Principal, asked: Asked) -> RiskFeatures:
+def _features(principal: Principal, asked: Asked) -> RiskFeatures | None:
+    """Return what risk may know; a stranger has no habits."""
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        return None
     endpoint = asked.endpoint
     return RiskFeatures(
         principal.subject, asked.source_ip, asked.user_agent, asked.at_us,

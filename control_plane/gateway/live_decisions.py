@@ -29,8 +29,8 @@ class Tail(Protocol):
     async def wait_beyond(self, seq: int, timeout_s: float | None = None) -> bool:
         """Return True as soon as position `seq` is filled, False at the timeout."""
 
-    async def read(self, after: int, limit: int) -> list[SealedEvent]:
-        """Return events from position `after` on, in order."""
+    async def follow(self, after: int, limit: int) -> list[SealedEvent]:
+        """Return events from position `after` on, in order; the newest come from memory."""
 
 
 def endpoints(ledger: Tail) -> tuple[Endpoint, ...]:
@@ -56,7 +56,7 @@ async def _send(websocket: WebSocket, ledger: Tail, seq: int) -> None:
     while True:
         if not await ledger.wait_beyond(seq, _LOOK_S):
             continue
-        for sealed in await ledger.read(seq, _PAGE):
+        for sealed in await ledger.follow(seq, _PAGE):
             seq = sealed.seq + 1
             if sealed.event["event"]["action"] == ACTION:
                 await websocket.send_text(orjson.dumps(explained(sealed)).decode())

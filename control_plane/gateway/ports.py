@@ -1,9 +1,9 @@
 """What the enforcement point asks of the houses: the few methods it calls, and the shapes it hands over."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from policy_engine.service import Question, RiskFeatures
 from shared_kernel.classification import Classification
 from shared_kernel.context import RequestContext
 from shared_kernel.credentials import Credentials
@@ -58,7 +58,7 @@ class Answer(Protocol):
 class DecisionPoint(Protocol):
     """Answers questions (policy_engine)."""
 
-    async def decide(self, question: Any, /) -> Answer:  # noqa: ANN401 - a Question, by its attributes
+    async def decide(self, question: Question, /) -> Answer:
         """Decide."""
 
 
@@ -77,13 +77,13 @@ class Score(Protocol):
 class RiskAssessor(Protocol):
     """Knows what is usual for whom (policy_engine)."""
 
-    def score(self, features: Any, /) -> Score:  # noqa: ANN401 - RiskFeatures, by its attributes
+    def score(self, features: RiskFeatures, /) -> Score:
         """Score a request before it is decided."""
 
-    def count(self, features: Any, /, *, allowed: bool) -> None:  # noqa: ANN401 - the same
+    def count(self, features: RiskFeatures, /, *, allowed: bool) -> None:
         """Count a decided request as behaviour."""
 
-    async def observe(self, features: Any, /) -> None:  # noqa: ANN401 - the same
+    def observe(self, features: RiskFeatures, /) -> None:
         """Learn from a request that was accepted."""
 
 
@@ -119,27 +119,3 @@ class Labels(Protocol):
 
     def labels(self, dataset: str) -> Mapping[str, Classification]:
         """Return the labels of its columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the gateway asks; every part is plain JSON."""
-
-    subject: Mapping[str, Any]
-    action: str
-    resource: Mapping[str, Any]
-    context: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RiskFeatures:
-    """What risk may know of a request."""
-
-    subject: str
-    source_ip: str
-    user_agent: str
-    at_us: int
-    action: str = ""
-    dataset: str = ""
-    path: str = ""
-    method: str = ""

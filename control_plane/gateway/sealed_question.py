@@ -11,7 +11,6 @@ right; it leaves the address out, for 2^32 addresses are tried in a minute.
 from collections.abc import Mapping
 from typing import Any
 
-from control_plane.gateway import ports
 from control_plane.gateway.verdict import Verdict
 from policy_engine.service import Question
 
@@ -32,7 +31,7 @@ def about_the_policy(verdict: Verdict) -> dict[str, Any]:
     return told
 
 
-def rest_of(question: ports.Question, digest: str) -> dict[str, Any]:
+def rest_of(question: Question, digest: str) -> dict[str, Any]:
     """Return what of a question the event does not say elsewhere."""
     subject, resource, context = question.subject, question.resource, question.context
     rest: dict[str, Any] = {"digest": digest, "kind": subject["kind"], "hour": context["hour_utc"]}

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from control_plane.gateway.ports import Question
 from control_plane.problems import REFUSED_CHALLENGE
 from identity.domain.oauth.challenges import challenge
 from policy_engine.domain.demands import StepUp
+from policy_engine.service import Question, RiskFeatures
 from shared_kernel.errors import ForbiddenError, GridwardenError, NotFoundError, UnauthenticatedError, UnavailableError
 from shared_kernel.principal import ANONYMOUS, Principal, PrincipalKind
 
@@ -24,6 +24,7 @@ class Verdict:
     """Who asked, how risky, what was answered. `is_doubt` marks a *no* that came from a fault of ours.
 
     `digest`, `bundle_age_s` and `ttl_s` are the policy's; `question` is what it was asked, None when it was not.
+    `features` are what risk may know of the request, None for strangers.
     `unfulfilled` are demands of the policy's *yes* that nobody could meet, which made it a *no*.
     `challenge` are the header fields with which identity refused a credential (WWW-Authenticate, DPoP-Nonce).
     """
@@ -42,6 +43,7 @@ class Verdict:
     bundle_age_s: int | None = None
     ttl_s: int = 0
     question: Question | None = None
+    features: RiskFeatures | None = None
     unfulfilled: tuple[str, ...] = ()
 
 

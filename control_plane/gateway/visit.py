@@ -18,12 +18,11 @@ _CLIENT_LEFT = 499
 class Visit:
     """What the steps of the gateway find out about a request, each for those after it."""
 
-    __slots__ = ("action", "asked", "certificate", "path", "principal", "reply", "request_id", "source_ip", "started_s",
-                 "subject")
+    __slots__ = ("action", "asked", "certificate", "path", "principal", "reply", "request_id", "source_ip", "started_s")
 
     def __init__(self, request_id: str, reply: Reply) -> None:
         self.request_id, self.reply = request_id, reply
-        self.action, self.path, self.subject, self.source_ip = UNKNOWN_ACTION, "", ANONYMOUS.subject, NOWHERE
+        self.action, self.path, self.source_ip = UNKNOWN_ACTION, "", NOWHERE
         self.certificate: bytes | None = None
         self.asked: Asked | None = None
         self.principal = ANONYMOUS
@@ -37,5 +36,5 @@ def accounted(scope: Scope, visit: Visit) -> None:
     metrics.seconds_of(visit.action, status).observe(seconds)
     log_request(
         request_id=visit.request_id, method=scope.get("method", "WEBSOCKET"), path=visit.path, action=visit.action,
-        status=status, subject=visit.subject, source_ip=visit.source_ip, duration_us=int(seconds * 1_000_000),
+        status=status, subject=visit.principal.subject, source_ip=visit.source_ip, duration_us=int(seconds * 1_000_000),
     )

@@ -40,7 +40,7 @@ def identity_of(  # noqa: PLR0913 - a composition point
         return login_score(found)
 
     async def login_accepted(user_id: str, source_ip: str, user_agent: str, _amr: tuple[str, ...]) -> None:
-        await risk.observe(RiskFeatures(user_id, source_ip, user_agent, clock.now_us()))
+        risk.observe(RiskFeatures(user_id, source_ip, user_agent, clock.now_us()))
 
     with contextlib.ExitStack() as stack:
         places = stack.enter_context(contextlib.closing(Places(settings.geoip_db)))

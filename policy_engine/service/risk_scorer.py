@@ -83,7 +83,7 @@ class RiskScorer:
             return
         self._drift.count(self._windows.count(features, allowed=allowed), features.at_us // US_PER_HOUR % HOURS)
 
-    async def observe(self, features: RiskFeatures) -> None:
+    def observe(self, features: RiskFeatures) -> None:
         """Learn from what was accepted; features that cannot be read teach nothing.
 
         A login teaches a new place and agent. A request, which has an action, teaches those that are usual already:

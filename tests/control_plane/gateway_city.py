@@ -127,7 +127,7 @@ class FixedRisk:
     def count(self, features: Any, *, allowed: bool) -> None:
         self.counted.append((features.action, allowed))
 
-    async def observe(self, features: Any) -> None:
+    def observe(self, features: Any) -> None:
         self.observed.append(features)
 
 

@@ -14,6 +14,7 @@ import pytest
 from control_plane.cli.connection import database
 from control_plane.database.embedded import EmbeddedPostgres
 from control_plane.home import Home, HomeLock, is_in_use
+from tests.enterable import enterable
 
 CHILD_SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2): orphans become our children."""
@@ -21,10 +22,7 @@ CHILD_SUBREAPER = 36
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)
-    cluster = Home(tmp_path).postgres
+    cluster = Home(enterable(tmp_path)).postgres
     EmbeddedPostgres(cluster, durable=False).start()
     EmbeddedPostgres(cluster, durable=False).stop()
     yield tmp_path

@@ -11,6 +11,7 @@ from control_plane.database.pools import open_pool
 from control_plane.database.roles import APP, LEDGER_READER, LEDGER_WRITER
 from shared_kernel.errors import UnavailableError
 from tests.conftest import DatabaseMaker
+from tests.enterable import enterable
 
 
 async def test_migrating_twice_changes_nothing(make_database: DatabaseMaker) -> None:
@@ -63,9 +64,7 @@ async def test_a_silent_server_is_unavailable() -> None:
 
 
 async def test_a_server_left_behind_is_found_again(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    left = EmbeddedPostgres(tmp_path / "pg", durable=False)
+    left = EmbeddedPostgres(enterable(tmp_path) / "pg", durable=False)
     url = left.start()
 
     again = EmbeddedPostgres(tmp_path / "pg", durable=False)

@@ -151,7 +151,7 @@ async def test_risk_that_cannot_learn_does_not_spoil_the_answer() -> None:
         def count(self, _features: Any, *, allowed: bool) -> None:
             raise OSError(allowed)
 
-        async def observe(self, _features: Any) -> None:
+        def observe(self, _features: Any) -> None:
             raise OSError
     city = City(risk=Forgetful())
 

@@ -30,7 +30,7 @@ class GrowingEvents(KeptEvents):
         await asyncio.sleep(0.01)
         return len(self.events) > seq
 
-    async def read(self, after: int, limit: int) -> list[SealedEvent]:
+    async def follow(self, after: int, limit: int) -> list[SealedEvent]:
         return [SealedEvent(seq, START_US, event) for seq, event in enumerate(self.events)][after:after + limit]
 
 

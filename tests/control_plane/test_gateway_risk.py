@@ -21,7 +21,7 @@ async def _familiar_city(requests: int = 30) -> tuple[City, RiskScorer]:
     city = City(risk=scorer)
     usual = RiskFeatures("u-viewer", HOME, VIEWER["User-Agent"], 1_795_000_000_000_000, "grid.read")
     for _ in range(requests):
-        await scorer.observe(usual)
+        scorer.observe(usual)
     return city, scorer
 
 

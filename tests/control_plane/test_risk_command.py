@@ -29,7 +29,7 @@ async def place(make_database: DatabaseMaker, tmp_path: Path) -> list[str]:
     scorer = RiskScorer(RiskHistoryStore(pool))
     for number in range(30):
         at_us = NINE_US + number * 60_000_000
-        await scorer.observe(RiskFeatures(SUBJECT, "198.51.100.7", FIREFOX, at_us, "meters.read"))
+        scorer.observe(RiskFeatures(SUBJECT, "198.51.100.7", FIREFOX, at_us, "meters.read"))
     await scorer.flush()
     await pool.close()
     return ["--database-url", url, "--home", str(tmp_path)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import policy_engine
 from control_plane.cli.person import Person
 from control_plane.demo.instance import Instance
+from tests.enterable import enterable
 
 SHIPPED_POLICIES = Path(policy_engine.__file__).parent.parent / "opa_policies"
 PATIENCE_S = 15.0
@@ -29,10 +30,7 @@ class Configured(Instance):
 @contextmanager
 def configured(home: Path, **variables: str) -> Iterator[Configured]:
     """Run an instance; the embedded server's own user must be able to reach its home."""
-    for folder in (home.parent, *home.parent.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)
-    home.parent.chmod(0o755)
+    enterable(home.parent)
     with Configured(home, variables=variables) as running:
         yield running
 

@@ -1,21 +1,17 @@
 """One whole product a worker, started as a user starts it."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
 from control_plane.cli.person import Person
 from control_plane.demo.instance import Instance
+from tests.enterable import enterable
 
 
 @pytest.fixture(scope="session")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    home = tmp_path_factory.mktemp("instance")
-    for folder in (home, *home.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)
-    with Instance(Path(home) / "home") as running:
+    with Instance(enterable(tmp_path_factory.mktemp("instance")) / "home") as running:
         yield running
 
 

@@ -1,34 +1,21 @@
 """A person in Chromium signs in and sees the chart, an alert and the ledger; on a phone too."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from control_plane.cli.person import Person, SignInRefusedError
 from control_plane.demo.instance import Instance
+from tests.servers.chromium import chromium
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI must have Debian's chromium")
-        pytest.skip("no chromium on this machine: apt install chromium")
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    async with chromium() as started:
         yield started
-        await started.close()
 
 
 async def _sign_in(page: Page, instance: Instance, name: str) -> list[str]:

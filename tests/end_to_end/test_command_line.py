@@ -12,6 +12,7 @@ import pytest
 
 from control_plane.cli.person import Form, Person, _FormReader
 from control_plane.demo.instance import Instance
+from tests.enterable import enterable
 
 
 def _run(instance: Instance, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -141,9 +142,7 @@ async def test_a_person_with_a_second_factor_gets_a_token_by_a_code_and_by_nothi
 
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    with Instance(tmp_path / "home") as instance:
+    with Instance(enterable(tmp_path) / "home") as instance:
         process = instance._process
         assert process is not None
         os.kill(instance.pid, signal.SIGINT)

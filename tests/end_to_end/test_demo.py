@@ -11,16 +11,14 @@ from control_plane.demo.instance import Instance
 from control_plane.demo.narrator import Narrator
 from control_plane.demo.story import Story
 from control_plane.demo.telling import tell
+from tests.enterable import enterable
 
 
 @pytest.mark.slow
 async def test_every_step_happens_and_no_secret_is_told(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
     screen = StringIO()
     narrator = Narrator(Console(file=screen, width=200), pause=False)
-    with Instance(tmp_path / "home") as instance:
+    with Instance(enterable(tmp_path) / "home") as instance:
         story = Story(instance, narrator)
         told = await tell(story, narrator)
         async with httpx.AsyncClient() as http:

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -19,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from control_plane.cli.person import Person
 from control_plane.demo.instance import Instance
+from tests.enterable import enterable
 
 pytestmark = pytest.mark.slow
 CASES = 3
@@ -36,11 +36,7 @@ def _archive(_context: Any, value: Any) -> bytes:
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Start a product of our own: what is asked of it may change it."""
-    home = tmp_path_factory.mktemp("fuzzed")
-    for folder in (home, *home.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)
-    with Instance(Path(home) / "home") as running:
+    with Instance(enterable(tmp_path_factory.mktemp("fuzzed")) / "home") as running:
         yield running
 
 

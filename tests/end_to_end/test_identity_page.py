@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.configured import Configured, configured
+from tests.enterable import enterable
 from tests.page_commands import DOCS, Command, commands
 from tests.real_clients.walk import Walker
 from tests.servers.certificates import Pair, make_pair
@@ -26,8 +27,7 @@ pytestmark = pytest.mark.slow
 def served() -> Iterator[tuple[Configured, Pair]]:
     """Run the product with TLS, where the database's own user can reach its home."""
     with tempfile.TemporaryDirectory(prefix="gwpage") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+        folder = enterable(Path(name))
         pair = make_pair(folder, "server")
         with configured(folder / "home", TLS_CERT=str(pair.certificate), TLS_KEY=str(pair.key)) as instance:
             yield instance, pair

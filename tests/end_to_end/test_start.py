@@ -15,6 +15,7 @@ from control_plane.database.roles import ALL_ROLES, CREATE_ROLES
 from control_plane.demo.instance import Instance
 from shared_kernel.clock import SystemClock, to_iso
 from shared_kernel.ids import uuid7
+from tests.enterable import enterable
 
 KILLS = 3
 
@@ -35,9 +36,7 @@ def _facts_until_ready(process: subprocess.Popen[bytes]) -> list[str]:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Instance:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    return Instance(tmp_path / "home")
+    return Instance(enterable(tmp_path) / "home")
 
 
 def test_a_taken_port_is_named_with_the_remedy(empty: Instance) -> None:

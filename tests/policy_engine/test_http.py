@@ -86,7 +86,7 @@ async def test_a_question_with_a_malformed_attribute_is_refused_by_name(client: 
 async def test_a_subject_is_made_unknown(client: httpx.AsyncClient, scorer: RiskScorer) -> None:
     features = RiskFeatures("ana", "198.51.100.7", "curl/8", 0)
     for _ in range(30):
-        await scorer.observe(features)
+        scorer.observe(features)
 
     answer = await client.delete("/api/v1/policy/risk/ana")
 
@@ -96,7 +96,7 @@ async def test_a_subject_is_made_unknown(client: httpx.AsyncClient, scorer: Risk
 
 async def test_what_is_usual_for_a_subject_is_shown(client: httpx.AsyncClient, scorer: RiskScorer) -> None:
     for number in range(30):
-        await scorer.observe(RiskFeatures("ana", "198.51.100.7", "curl/8", number * 60_000_000, "meters.read"))
+        scorer.observe(RiskFeatures("ana", "198.51.100.7", "curl/8", number * 60_000_000, "meters.read"))
 
     known = (await client.get("/api/v1/policy/risk/ana")).json()
     stranger = (await client.get("/api/v1/policy/risk/nobody")).json()
@@ -109,7 +109,7 @@ async def test_what_is_usual_for_a_subject_is_shown(client: httpx.AsyncClient, s
 
 
 async def test_what_scores_is_shown(client: httpx.AsyncClient, scorer: RiskScorer) -> None:
-    await scorer.observe(RiskFeatures("ana", "198.51.100.7", "curl/8", 0))
+    scorer.observe(RiskFeatures("ana", "198.51.100.7", "curl/8", 0))
 
     shown = (await client.get("/api/v1/policy/risk")).json()
 

@@ -177,9 +177,9 @@ async def test_what_was_learnt_survives_a_restart(app_pool: asyncpg.Pool) -> Non
     first = RiskScorer(store)
     await first.start()
     for _ in range(30):
-        await first.observe(at_home())
+        first.observe(at_home())
     await first.flush()
-    await first.observe(at_home())
+    first.observe(at_home())
     await first.flush()
 
     second = RiskScorer(store)
@@ -193,9 +193,9 @@ async def test_what_was_learnt_survives_a_restart(app_pool: asyncpg.Pool) -> Non
 async def test_a_subject_made_unknown_is_moderate_again_also_after_a_restart(app_pool: asyncpg.Pool) -> None:
     scorer = RiskScorer(RiskHistoryStore(app_pool))
     for _ in range(30):
-        await scorer.observe(at_home())
+        scorer.observe(at_home())
     await scorer.flush()
-    await scorer.observe(at_home())
+    scorer.observe(at_home())
 
     await scorer.forget("ana")
     await scorer.flush()
@@ -207,7 +207,7 @@ async def test_a_subject_made_unknown_is_moderate_again_also_after_a_restart(app
 
 async def test_a_database_that_is_away_delays_writing_and_loses_nothing(app_pool: asyncpg.Pool) -> None:
     scorer = RiskScorer(RiskHistoryStore(app_pool))
-    await scorer.observe(at_home())
+    scorer.observe(at_home())
     await app_pool.close()
 
     with pytest.raises(UnavailableError):

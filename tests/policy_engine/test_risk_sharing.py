@@ -30,7 +30,7 @@ async def _process(pool: asyncpg.Pool) -> RiskScorer:
 
 async def _learn(scorer: RiskScorer, times: int, *, subject: str = "ana", source_ip: str = "198.51.100.7") -> None:
     for number in range(times):
-        await scorer.observe(_asked(number, subject=subject, source_ip=source_ip))
+        scorer.observe(_asked(number, subject=subject, source_ip=source_ip))
 
 
 def _same(one: RiskScorer, other: RiskScorer) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from control_plane.cli.person import Person
 from tests.end_to_end.configured import Configured, configured
+from tests.enterable import enterable
 from tests.servers.certificates import Pair, make_pair
 
 SOMEBODY = "vera.viewer"
@@ -54,8 +55,7 @@ async def admin_token(served: Served) -> str:
 def served() -> Iterator[Served]:
     """Run the product, in a folder that the database's own user may enter whatever other test runs do to theirs."""
     with tempfile.TemporaryDirectory(prefix="gwreal") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+        folder = enterable(Path(name))
         pair = make_pair(folder, "server")
         with configured(folder / "home", TLS_CERT=str(pair.certificate), TLS_KEY=str(pair.key),
                         GRIDWARDEN_TLS_CLIENT_CERTIFICATES="optional", GRIDWARDEN_OUTBOUND_NETWORKS="127.0.0.0/8",

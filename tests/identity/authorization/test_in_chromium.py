@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 import asyncpg
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -25,8 +24,8 @@ from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.authorization.kit import METER, PAR, as_json, asking, register
 from tests.identity.world import PASSWORD, ListRecorder, World, quick_keys
+from tests.servers.chromium import chromium
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 PICTURES = os.environ.get("GRIDWARDEN_PICTURES")
@@ -104,10 +103,6 @@ async def served(app: ASGIApp, at: socket.socket) -> tuple[uvicorn.Server, async
 @pytest.fixture
 async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Scene]:
     """Both on loopback; for a browser `localhost` and `127.0.0.1` are different sites."""
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI must have Debian's chromium")
-        pytest.skip("no chromium on this machine: apt install chromium")
     our_door, app_door = door(), door()
     place = f"http://localhost:{our_door.getsockname()[1]}"
     app = App(f"http://127.0.0.1:{app_door.getsockname()[1]}")
@@ -119,11 +114,8 @@ async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> A
                    authorization_details_types=("meter_access",), metadata={"policy_uri": "https://shop.test/privacy"})
     routes = [Route("/cb", app.hear, methods=["GET", "POST"]), Route("/home", app.home), Route("/ask", app.ask)]
     servers = [await served(world.gateway, our_door), await served(Starlette(routes=routes), app_door)]
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    async with chromium() as browser:
         yield Scene(world, place, app, browser)
-        await browser.close()
     for server, serving in servers:
         server.should_exit = True
         await serving

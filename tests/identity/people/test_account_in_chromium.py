@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from identity.adapters.smtp import Smtp, SmtpServer
 from identity.service import IdentityProvider
@@ -21,8 +20,8 @@ from tests.frozen_clock import FrozenClock
 from tests.identity.people.mail_server import Keeper, serving
 from tests.identity.people.town import ADDRESS
 from tests.identity.world import PASSWORD, ListRecorder, World, quick_keys
+from tests.servers.chromium import chromium
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 PICTURES = os.environ.get("GRIDWARDEN_PICTURES")
@@ -69,14 +68,10 @@ async def picture(page: Page, name: str) -> None:
 @pytest.fixture
 async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Scene]:
     """A provider on loopback with open registration and a mail server beside it."""
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI must have Debian's chromium")
-        pytest.skip("no chromium on this machine: apt install chromium")
     door, keeper = socket.socket(), Keeper()
     door.bind(("127.0.0.1", 0))
     place, recorder = f"http://localhost:{door.getsockname()[1]}", ListRecorder()
-    async with serving(keeper) as port, async_playwright() as playwright:
+    async with serving(keeper) as port, chromium() as browser:
         smtp = Smtp(SmtpServer.from_url(f"smtp://127.0.0.1:{port}"), sender="noreply@grid.test")
         provider = IdentityProvider(Database(app_pool), recorder, clock, issuer=place,
                                     keys=quick_keys(tmp_path / "keys"), mail=smtp, people_registration=True)
@@ -84,10 +79,7 @@ async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> A
         await world.people()
         server = uvicorn.Server(uvicorn.Config(world.gateway, log_level="error", lifespan="off"))
         task = asyncio.create_task(server.serve([door]))
-        flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield Scene(world, place, browser, keeper)
-        await browser.close()
         server.should_exit = True
         await task
         provider.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,19 +11,15 @@ from typing import Any
 import asyncpg
 import pytest
 import uvicorn
-from playwright.async_api import Browser, CDPSession, Page, async_playwright, expect
+from playwright.async_api import Browser, CDPSession, Page, expect
 
 from identity.service import IdentityProvider
 from identity.store.database import Database
 from tests.frozen_clock import FrozenClock
 from tests.identity.people.house import House
 from tests.identity.world import PASSWORD, ListRecorder, quick_keys
+from tests.servers.chromium import chromium
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]
 PICTURES = os.environ.get("GRIDWARDEN_PICTURES")
 pytestmark = pytest.mark.browser
 
@@ -90,10 +85,6 @@ async def moved(one: CDPSession, key: str, other: CDPSession, **changes: Any) ->
 @pytest.fixture
 async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Scene]:
     """A provider on localhost, where browsers allow passkeys without TLS."""
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI must have Debian's chromium")
-        pytest.skip("no chromium on this machine: apt install chromium")
     door = socket.socket()
     door.bind(("127.0.0.1", 0))
     place = f"http://localhost:{door.getsockname()[1]}"
@@ -103,11 +94,8 @@ async def scene(app_pool: asyncpg.Pool, tmp_path: Path, clock: FrozenClock) -> A
     await house.people()
     server = uvicorn.Server(uvicorn.Config(house.gateway, log_level="error", lifespan="off"))
     serving = asyncio.create_task(server.serve([door]))
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    async with chromium() as browser:
         yield Scene(house, place, browser)
-        await browser.close()
     server.should_exit = True
     await serving
     provider.close()
