@@ -1,7 +1,7 @@
 """Policies under test: rules that test them (`test_...` in `*_test.rego`), and which lines cases and tests reach."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from policy_engine.adapters.inspection import first_line
 from policy_engine.adapters.regorus_evaluator import ENTRY
 from policy_engine.adapters.syntax import chain, nodes, spelled_out
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
+from policy_engine.domain.cases import Case
 
 _PREFIX = "test_"
 
@@ -41,9 +42,9 @@ class PolicyTrial:
         self._note(machine)
         return found
 
-    def run_tests(self) -> dict[str, str | None]:
-        """Return what is wrong by the name of each test rule; None where it holds."""
-        machine = self._machine({})
+    def run_tests(self, cases: Sequence[Case] = ()) -> dict[str, str | None]:
+        """Return what is wrong by the name of each test rule; None where it holds. `data.cases` are `cases`."""
+        machine = self._machine({"cases": [case.row() for case in cases]})
         found = {}
         for name in self._names(machine):
             outcome = self._run(machine, name)

@@ -54,6 +54,10 @@ class Case:
         raise MalformedCaseError(file, f"{note!r} must have note, input, want.allow, and nothing but "
                                        f"{', '.join(sorted(_PARTS | _WANTS))}")
 
+    def row(self) -> dict[str, Any]:
+        """Return the case as its file has it."""
+        return {"note": self.note, "input": self.input, "data": self.data, "want": self.want}
+
     def faults(self, answer: Any) -> tuple[str, ...]:  # noqa: ANN401 - an engine's answer is any JSON
         """Return what in an engine's answer is not what is wanted, as sentences."""
         if not isinstance(answer, dict) or not isinstance(reasons := answer.get("reasons"), list):

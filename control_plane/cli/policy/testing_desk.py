@@ -53,7 +53,7 @@ def tested(place: Path | None, cases: Path | None, opa: str | None, progress: Pr
     for done, case in enumerate(found, 1):
         outcome.note(f"{case.file}: {case.note}", case.faults(trial.answer(case.input, case.data)))
         progress(done, len(found))
-    for name, why in trial.run_tests().items() if rules else ():
+    for name, why in trial.run_tests(found).items() if rules else ():
         outcome.note(name, (why,) if why else ())
     if opa:
         asyncio.run(_on_opa(opa, bundle, found, outcome))
