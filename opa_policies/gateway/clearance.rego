@@ -13,11 +13,17 @@ data_within_clearance if {
 # What the roles reach as they stand, and once a purpose is stated; an elevated risk keeps RESTRICTED data closed.
 default standing := 0
 
-standing := max({n | some role in roles; n := data.access.levels[data.access.clearance[role].standing]})
+standing := max({n | some role in roles; n := levels[cleared[role].standing]}) if {
+	levels := data.access.levels
+	cleared := data.access.clearance
+}
 
 default attainable := 0
 
-attainable := max({n | some role in roles; n := data.access.levels[data.access.clearance[role].with_purpose]})
+attainable := max({n | some role in roles; n := levels[cleared[role].with_purpose]}) if {
+	levels := data.access.levels
+	cleared := data.access.clearance
+}
 
 reach := attainable if {
 	data.access.purposes[input.context.purpose]

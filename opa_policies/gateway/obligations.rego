@@ -74,10 +74,8 @@ is_regional if {
 # No single household: for whom every permitting role has a floor, the highest of them.
 obligations["aggregate_floor"] := {"n": max([floor.n | some floor in floors]), "grain": floors[0].grain} if {
 	floor_of := data.access.floors[input.resource.dataset]
-	floors := [object.get(floor_of, role, {"n": 0}) |
-		some role in roles
-		role in data.access.by_role[input.action]
-	]
+	permitted := data.access.by_role[input.action]
+	floors := [object.get(floor_of, role, {"n": 0}) | some role in roles; role in permitted]
 	count(floors) > 0
 	every floor in floors { floor.n > 0 }
 }
@@ -86,9 +84,10 @@ obligations["aggregate_floor"] := {"n": max([floor.n | some floor in floors]), "
 obligations["watermark"] := {} if {
 	data.access.watermarked[input.action]
 } else := {} if {
-	"RESTRICTED" in input.resource.columns
 	clearance == data.access.levels.RESTRICTED
-} else := {} if {
-	input.resource.classification == "RESTRICTED"
-	clearance == data.access.levels.RESTRICTED
+	is_restricted
 }
+
+is_restricted if "RESTRICTED" in input.resource.columns
+
+is_restricted if input.resource.classification == "RESTRICTED"
