@@ -9,6 +9,8 @@ from typing import Protocol
 from policy_engine.domain.limits.standing import Charge, RateLimitedError
 
 MAX_BUCKETS = 100_000
+SET_BACK_US = 1_000_000
+"""A clock that was set back this far was set back; less is a request that overtook another."""
 
 
 class Buckets(Protocol):
@@ -24,9 +26,11 @@ class OwnBuckets:
     def __init__(self) -> None:
         self._full_at_us: dict[str, float] = {}
         self._spent_us: dict[str, float] = {}
+        self._now_us = 0
 
     async def charge(self, charges: Sequence[Charge], now_us: int) -> Sequence[float]:
         """Charge one request to all of these or to none."""
+        self._look_at_the_clock(now_us)
         full_at = self._full_at_us
         found = []
         for charge in charges:
@@ -38,8 +42,7 @@ class OwnBuckets:
             full_at[charge.key] = now_us + backlog
             if backlog > charge.rule.quota.depth_us / 2:
                 self._spent_us[charge.key] = self._spent_us.get(charge.key, 0.0) + charge.rule.quota.interval_us
-        if len(full_at) > MAX_BUCKETS:
-            self._forget(now_us)
+        self._forget_some(now_us)
         return found
 
     def take_spent(self) -> dict[str, float]:
@@ -48,10 +51,22 @@ class OwnBuckets:
         return spent
 
     def learn(self, key: str, backlog_us: float, now_us: int) -> None:
-        """Take the backlog that all processes together made."""
+        """Take the backlog that all processes together made, as far as it is more than is known here."""
         self._full_at_us[key] = max(self._full_at_us.get(key, 0.0), now_us + backlog_us)
+        self._forget_some(now_us)
 
-    def _forget(self, now_us: int) -> None:
+    def _look_at_the_clock(self, now_us: int) -> None:
+        """Move everything with a clock that was set back, or who was seen since would wait for that hour again."""
+        back_us = self._now_us - now_us
+        if 0 < back_us < SET_BACK_US:
+            return
+        self._now_us = now_us
+        if back_us > 0:
+            self._full_at_us = {key: at - back_us for key, at in self._full_at_us.items()}
+
+    def _forget_some(self, now_us: int) -> None:
+        if len(self._full_at_us) <= MAX_BUCKETS:
+            return
         kept = {key: at for key, at in self._full_at_us.items() if at > now_us}
         if len(kept) > MAX_BUCKETS * 3 // 4:
             emptiest = sorted(kept.items(), key=lambda item: item[1], reverse=True)[:MAX_BUCKETS // 2]

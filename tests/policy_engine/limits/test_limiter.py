@@ -137,3 +137,18 @@ async def test_a_flood_of_callers_keeps_memory_bounded_and_the_worst_remembered(
 
 def test_the_shipped_rules_have_different_names() -> None:
     assert len({rule.name for rule in SHIPPED}) == len(SHIPPED)
+
+
+async def test_a_clock_that_is_set_back_neither_locks_a_caller_out_nor_fills_its_bucket() -> None:
+    """`t` would else be an hour; a request that overtook another by a moment changes nothing."""
+    rule = three(By.ADDRESS)
+    buckets, charge, now_us = OwnBuckets(), Charge("few caller", rule), 1_700_000_000_000_000
+    await buckets.charge([charge], now_us)
+    await buckets.charge([charge], now_us - 1_000)
+
+    [backlog] = await buckets.charge([charge], now_us - 3_600_000_000)
+
+    assert backlog == pytest.approx(3e6, abs=2_000)
+    with pytest.raises(RateLimitedError) as refused:
+        await buckets.charge([charge], now_us - 3_600_000_000)
+    assert refused.value.retry_after_s == 1
