@@ -72,15 +72,14 @@ class OpaServerEvaluator:
     async def adopt(self, bundle: Bundle) -> None:
         """Publish the bundle; when OPA refuses it, publish the last good one again and raise RefusedBundleError."""
         self._published.clear()
+        self._stale = True
         try:
             await self._publish(bundle)
         except RefusedBundleError:
             if self._current is not None:
                 await self._publish(self._current)
+                self._stale = False
                 self._published.set()
-            raise
-        except UnavailableError:
-            self._stale = True
             raise
         self._current, self._stale, self._breaker = bundle, False, Breaker()
         self._published.set()

@@ -1,5 +1,6 @@
 """How a bundle comes to decide: compiled and warmed beside the one that decides, sealed, then adopted in one step."""
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -30,6 +31,7 @@ class Adoption:
         self._clock = clock
         self._changed = changed
         self._kept = kept
+        self._adopting = asyncio.Lock()
         self.bundle: Bundle | None = None
         self.version = 0
         self.loaded_at_us: int | None = None
@@ -67,17 +69,19 @@ class Adoption:
 
     async def adopt(self, bundle: Bundle, version: int = 0) -> None:
         """Let a prepared bundle decide from now on."""
-        await self._evaluator.adopt(bundle)
-        self.bundle, self.version, self.loaded_at_us = bundle, version, self._clock.now_us()
-        self._changed()
+        async with self._adopting:
+            await self._evaluator.adopt(bundle)
+            self.bundle, self.version, self.loaded_at_us = bundle, version, self._clock.now_us()
+            self._changed()
         _bundles.labels("loaded").inc()
         _log.info("policy_loaded", revision=bundle.revision, version=version, evaluator=self._evaluator.name)
 
     async def restore(self) -> None:
-        """Give the engine its bundle again."""
-        if self.bundle is not None:
-            await self._evaluator.prepare(self.bundle)
-            await self._evaluator.adopt(self.bundle)
+        """Give the engine its bundle again, whichever decides by the time it can be given."""
+        async with self._adopting:
+            if self.bundle is not None:
+                await self._evaluator.prepare(self.bundle)
+                await self._evaluator.adopt(self.bundle)
 
     async def refuse(self, error: RefusedBundleError) -> None:
         """Record that a bundle was refused."""

@@ -171,6 +171,6 @@ class Following:
             self._ready, self._refused = None, (0, "")
         except RefusedBundleError as error:
             self._ready, self._refused = None, (ready.version, error.why)
-            raise
+            await self._adoption.refuse(error)
         finally:
             self._switching = None

@@ -98,7 +98,7 @@ class Loading:
             try:
                 await self.doubt()
                 await self.reload()
-            except (UnavailableError, OSError) as error:
+            except (UnavailableError, RefusedBundleError, OSError) as error:
                 _log.warning("policy_reload_postponed", detail=str(error))
 
     async def reload(self) -> bool:

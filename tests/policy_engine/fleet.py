@@ -6,11 +6,22 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
+
+from control_plane.database.pools import open_pool
+from control_plane.database.roles import APP
+from policy_engine.domain.bundle import Bundle
+from policy_engine.service.membership import steady_us
+from policy_engine.store.bundle_channel import BundleChannel
+from tests.policy_engine.authors import Author, rules
+
+LEASE_MS = 1_000
+STALE = "stale_policy: "
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -76,11 +87,11 @@ async def cable(url: str) -> AsyncIterator[Cable]:
 class Member:
     """A process that answers all the time."""
 
-    def __init__(self, name: str, url: str, bundle: Path, public: Path) -> None:
-        """Start it with its own signed bundle."""
+    def __init__(self, name: str, url: str, bundle: Path, public: Path, opa: str | None = None) -> None:
+        """Start it with its own signed bundle, and an OPA server of its own if it has one."""
         self.name = name
         self.answers: list[Answer] = []
-        self._arguments = (url, str(bundle), str(public))
+        self._arguments = (url, str(bundle), str(public), *([opa] if opa else []))
         self._changed = asyncio.Condition()
 
     @contextlib.asynccontextmanager
@@ -121,6 +132,46 @@ class Member:
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
+
+
+@contextlib.asynccontextmanager
+async def leased(url: str) -> AsyncIterator[tuple[str, BundleChannel]]:
+    """Give a database whose lease is one second, and its channel."""
+    owner = await asyncpg.connect(url)
+    await owner.execute("UPDATE policy_engine.channel SET lease_ms = $1", LEASE_MS)
+    await owner.close()
+    pool = await open_pool(url, APP, size=4)
+    yield url, BundleChannel(pool, steady_us)
+    pool.terminate()
+
+
+@contextlib.asynccontextmanager
+async def fleet(url: str, author: Author, folder: Path, *names: str, opas: Sequence[str | None] = (),
+                ) -> AsyncIterator[tuple[list[Member], list[Cable]]]:
+    """Run members, each behind its cable, in process or on its own OPA server, all deciding by rules 1."""
+    bundle, public = folder / "bundle.tar.gz", folder / "policy.pub"
+    bundle.write_bytes(author.archive(rules(1), 1))
+    public.write_bytes(author.public_pem)
+    async with contextlib.AsyncExitStack() as stack:
+        cables = [await stack.enter_async_context(cable(url)) for _ in names]
+        members = [Member(name, laid.behind, bundle, public, opa)
+                   for name, laid, opa in zip(names, cables, opas or [None] * len(names), strict=True)]
+        for member in members:
+            await stack.enter_async_context(member.running())
+        for member in members:
+            await member.says("rules 1")
+        yield members, cables
+
+
+async def publish(channel: BundleChannel, author: Author, number: int) -> None:
+    """Publish rules by their number."""
+    await channel.publish(rules_of(number), author.archive(rules(number), number), by="ana")
+
+
+def rules_of(number: int) -> Bundle:
+    """Return the rules as the channel's row tells them."""
+    bundle = rules(number)
+    return Bundle(bundle.files, name=f"build {number}", built_at_us=number, sequence=number)
 
 
 def overlaps(answers: list[Answer]) -> list[tuple[Answer, Answer]]:

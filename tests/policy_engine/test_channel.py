@@ -11,17 +11,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from control_plane.database.pools import open_pool
-from control_plane.database.roles import APP
 from policy_engine.domain.bundle import Bundle
 from policy_engine.service.membership import steady_us
 from policy_engine.store.bundle_channel import BundleChannel, PendingBundleError, RolledBackError
 from tests.conftest import DatabaseMaker
 from tests.policy_engine.authors import Author, private_key, rules
-from tests.policy_engine.fleet import Cable, Member, cable, overlaps
-
-LEASE_MS = 1_000
-STALE = "stale_policy: "
+from tests.policy_engine.fleet import LEASE_MS, STALE, fleet, leased, overlaps, publish, rules_of
 
 
 @pytest.fixture(scope="module")
@@ -33,40 +28,8 @@ def author() -> Author:
 @pytest.fixture
 async def database(make_database: DatabaseMaker) -> AsyncIterator[tuple[str, BundleChannel]]:
     """Give a database whose lease is one second, and its channel."""
-    url = await make_database("policy_engine")
-    owner = await asyncpg.connect(url)
-    await owner.execute("UPDATE policy_engine.channel SET lease_ms = $1", LEASE_MS)
-    await owner.close()
-    pool = await open_pool(url, APP, size=4)
-    yield url, BundleChannel(pool, steady_us)
-    pool.terminate()
-
-
-@contextlib.asynccontextmanager
-async def fleet(url: str, author: Author, folder: Path, *names: str) -> AsyncIterator[tuple[list[Member], list[Cable]]]:
-    """Run members, each behind its cable, all deciding by rules 1."""
-    bundle, public = folder / "bundle.tar.gz", folder / "policy.pub"
-    bundle.write_bytes(author.archive(rules(1), 1))
-    public.write_bytes(author.public_pem)
-    async with contextlib.AsyncExitStack() as stack:
-        cables = [await stack.enter_async_context(cable(url)) for _ in names]
-        members = [Member(name, laid.behind, bundle, public) for name, laid in zip(names, cables, strict=True)]
-        for member in members:
-            await stack.enter_async_context(member.running())
-        for member in members:
-            await member.says("rules 1")
-        yield members, cables
-
-
-async def publish(channel: BundleChannel, author: Author, number: int) -> None:
-    """Publish rules by their number."""
-    await channel.publish(rules_of(number), author.archive(rules(number), number), by="ana")
-
-
-def rules_of(number: int) -> Bundle:
-    """Return the rules as the channel's row tells them."""
-    bundle = rules(number)
-    return Bundle(bundle.files, name=f"build {number}", built_at_us=number, sequence=number)
+    async with leased(await make_database("policy_engine")) as channel:
+        yield channel
 
 
 async def test_every_process_changes_at_the_same_time(

@@ -14,7 +14,10 @@ from policy_engine.adapters.bundle_folder import BundleFolder
 from policy_engine.adapters.opa_server import OpaServerEvaluator
 from policy_engine.domain.breaker import Breaker
 from policy_engine.service import Bundle, PolicyEngine, RefusedBundleError
+from policy_engine.service.adoption import Adoption
+from shared_kernel.errors import UnavailableError
 from tests.frozen_clock import FrozenClock
+from tests.policy_engine.authors import rules
 from tests.policy_engine.house import SHIPPED, ListRecorder, question
 from tests.servers.opa import opa_server
 from tests.servers.started import free_port
@@ -48,11 +51,11 @@ async def engine_on(url: str, clock: FrozenClock) -> AsyncIterator[tuple[PolicyE
 
 
 @asynccontextmanager
-async def server_that(answers: Answer) -> AsyncIterator[str]:
-    """Run a server that takes any bundle and answers questions as told."""
+async def server_that(answers: Answer, keeps: Answer | None = None) -> AsyncIterator[str]:
+    """Run a server that takes any bundle, or what it is told to, and answers questions as told."""
     app = web.Application()
     app.router.add_get("/v1/policies", _no_modules)
-    app.router.add_put("/{any:.*}", _taken)
+    app.router.add_put("/{any:.*}", keeps or _taken)
     app.router.add_post("/{any:.*}", answers)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
@@ -240,3 +243,37 @@ def test_tests_of_policies_are_no_part_of_a_bundle(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("hello")
 
     assert set(BundleFolder(tmp_path).read().files) == {"a.rego"}
+
+
+@pytest.mark.opa
+async def test_a_bundle_that_is_given_again_never_takes_the_place_of_one_that_took_over_meanwhile(
+        clock: FrozenClock) -> None:
+    with opa_server() as url:
+        async with OpaServerEvaluator(url, clock) as evaluator:
+            adoption = Adoption(evaluator, ListRecorder(), clock, lambda: None)
+            await adoption.adopt(rules(1))
+            await asyncio.gather(adoption.restore(), adoption.adopt(rules(2), 1), adoption.restore())
+            answer = await evaluator.evaluate(b'{"action": "documents.read"}')
+
+    assert (adoption.revision, adoption.version) == (rules(2).revision, 1)
+    assert answer["reasons"] == ["rules 2"]
+
+
+async def test_a_server_lost_while_the_last_good_bundle_is_given_again_gets_it_once_it_is_back(
+        clock: FrozenClock) -> None:
+    """It refuses a module, and goes away before it holds the good one again."""
+    status = [200]
+
+    async def keeps(request: web.Request) -> web.StreamResponse:
+        answered = status[0]
+        if "policies" in request.path and answered == 400:
+            status[0] = 503
+        return web.json_response({}, status=200 if "data" in request.path and answered == 400 else answered)
+
+    async with server_that(_slow, keeps) as url, OpaServerEvaluator(url, clock) as evaluator:
+        await evaluator.adopt(rules(1))
+        status[0] = 400
+        with pytest.raises(UnavailableError):
+            await evaluator.adopt(rules(2))
+
+        assert evaluator.needs_adoption

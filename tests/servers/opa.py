@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +33,8 @@ def _build(cache: Path) -> None:
 
 
 @contextmanager
-def opa_server(port: int | None = None, *, arguments: tuple[str, ...] = ()) -> Iterator[str]:
-    """Run `opa` with nothing loaded, unless arguments load something; give its URL once it is healthy."""
-    url = f"http://127.0.0.1:{port or free_port()}"
+def opa_process(url: str, arguments: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `opa` at a URL with nothing loaded, unless arguments load something; give its process once it is healthy."""
     process = subprocess.Popen(
         [str(opa_binary()), "run", "--server", "--addr", url.removeprefix("http://"), "--disable-telemetry",
          "--log-level", "error", *arguments],
@@ -42,7 +42,16 @@ def opa_server(port: int | None = None, *, arguments: tuple[str, ...] = ()) -> I
     )
     try:
         wait_answering(f"{url}/health", process)
-        yield url
+        yield process
     finally:
+        process.send_signal(signal.SIGCONT)
         process.terminate()
         process.wait(10)
+
+
+@contextmanager
+def opa_server(port: int | None = None, *, arguments: tuple[str, ...] = ()) -> Iterator[str]:
+    """Run `opa` for as long as a test asks it; give its URL."""
+    url = f"http://127.0.0.1:{port or free_port()}"
+    with opa_process(url, arguments):
+        yield url
