@@ -29,9 +29,9 @@ class OneWriteTransport:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is held."""
-        if self._held:
-            held, self._held, self._held_bytes = self._held, [], 0
+        """Send what is held, if anybody is still there."""
+        held, self._held, self._held_bytes = self._held, [], 0
+        if held and not self._transport.is_closing():
             self._transport.write(b"".join(held))
 
     def close(self) -> None:

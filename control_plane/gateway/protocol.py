@@ -16,7 +16,7 @@ from typing import Any, ClassVar, cast
 import httptools
 import orjson
 import structlog
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from control_plane.gateway import metrics
 from control_plane.gateway.certificates import EXTENSION
@@ -59,6 +59,7 @@ class StrictProtocol(WaitingForReader, HttpToolsProtocol):
         self._head_bytes, self._is_first = b"", True
         self._deadline: asyncio.TimerHandle | None = None
         self._refusal: RefusedHeadError | None = None
+        self._answered: RequestResponseCycle | None = None
         self._extensions: dict[str, Any] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -84,6 +85,7 @@ class StrictProtocol(WaitingForReader, HttpToolsProtocol):
         if self._seat is not None:
             self._seat.leave()
         super().connection_lost(exc)
+        self._tell_of_the_end()
 
     def data_received(self, data: bytes) -> None:
         """Parse; refuse a head that is malformed, ours to refuse, or too long to wait for its end."""
@@ -170,8 +172,20 @@ class StrictProtocol(WaitingForReader, HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._raise(429, "pipeline")
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        """Know which request is being answered: uvicorn's `cycle` is the newest, which may be queued behind it."""
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    def _tell_of_the_end(self) -> None:
+        """Tell whoever answers, and the newest request, that nobody listens any more."""
+        for cycle in (self._answered, self.cycle):
+            if cycle is not None:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def _raise(self, status: int, reason: str) -> None:
         """Stop the parser; it wraps what a callback raises, so the refusal is remembered here."""
@@ -220,13 +234,16 @@ class StrictProtocol(WaitingForReader, HttpToolsProtocol):
         _log.info("connection_refused", reason=refusal.reason, source_ip=self.client[0] if self.client else None)
         if self.transport.is_closing():
             return
-        has_answer = self.cycle.response_started if self._in_body else self._is_answering()
-        if not has_answer:
+        if not self._has_answer():
             self.transport.write(_rendered(refusal))
-        if self.cycle is not None:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        self._tell_of_the_end()
         self.transport.close()
+
+    def _has_answer(self) -> bool:
+        """Tell whether the next bytes of ours would not be read as the answer to what is refused."""
+        if not self._in_body:
+            return self._is_answering()
+        return self._answered is not self.cycle or self.cycle.response_started
 
 
 def _rendered(refusal: RefusedHeadError) -> bytes:

@@ -23,6 +23,9 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         self.is_closed = True
 
+    def is_closing(self) -> bool:
+        return self.is_closed
+
     def get_write_buffer_size(self) -> int:
         return 7
 
@@ -50,6 +53,17 @@ async def test_closing_sends_what_is_held_first() -> None:
 
     assert wire.writes == [b"last words"]
     assert wire.is_closed
+
+
+async def test_what_is_held_when_the_connection_is_lost_goes_nowhere() -> None:
+    wire = Wire()
+    transport = OneWriteTransport(wire, asyncio.get_running_loop())
+
+    transport.write(b"to nobody")
+    wire.close()
+    await asyncio.sleep(0)
+
+    assert wire.writes == []
 
 
 async def test_much_is_not_kept_waiting() -> None:
