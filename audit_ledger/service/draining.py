@@ -4,6 +4,7 @@ A row goes with the commit that seals it (see `store.inbox`), so that one taken 
 """
 
 import asyncio
+from functools import partial
 
 import orjson
 import structlog
@@ -17,7 +18,7 @@ from audit_ledger.service.privacy.sealing import FieldSealer
 from audit_ledger.service.sequencer import Sequencer
 from audit_ledger.store.inbox import ERASED, INBOX_BELL, Inbox, Letter, Line
 from shared_kernel.errors import UnavailableError
-from shared_kernel.events import Receipt
+from shared_kernel.events import Event, Receipt
 
 log = structlog.get_logger()
 
@@ -114,16 +115,15 @@ class Draining(Background):
         if self._sealer is not None and not self._sealer.admits(event):
             return ERASED
         receipt = self._sequencer.enqueue(letter.payload, columns_of(event), origin=letter[:2])
-        receipt.add_done_callback(_unheard)
+        receipt.add_done_callback(partial(self._sealed, event))
         metrics.DRAINED.inc()
         return None
+
+    def _sealed(self, event: Event, receipt: asyncio.Future[Receipt]) -> None:
+        """Nobody here waits: the sender finds its record in the ledger. Our followers find it in memory."""
+        if not receipt.cancelled() and receipt.exception() is None:
+            self._sequencer.recent.keep_closed(receipt.result(), event)
 
 
 class _LeadLostError(Exception):
     """Ends the work of one lead."""
-
-
-def _unheard(receipt: asyncio.Future[Receipt]) -> None:
-    """Nobody here waits: the sender finds its record in the ledger."""
-    if not receipt.cancelled():
-        receipt.exception()

@@ -144,12 +144,20 @@ class Forwarding:
     async def _follow(self) -> None:
         async with self._inbox.line(SEALED_BELL) as line:
             self._refusals.pop("following", None)
+            looked_s = 0.0
+            heard: set[int] = set()
             while True:
                 await self._look_up(line)
-                for number, why in await line.refusals(self._sender) if self._sent else ():
-                    self._settle(number, RetiredKeyError() if why == ERASED else LedgerDownError(why, is_refusal=True))
+                if self._sent and (self._sender in heard or monotonic() - looked_s > _IDLE_S):
+                    await self._take_back(line)
+                    looked_s = monotonic()
                 self._give_up_on_the_late()
-                await line.rung(_LOOK_S if self._sent else _IDLE_S)
+                heard = await line.rung(_LOOK_S if self._sent else _IDLE_S)
+
+    async def _take_back(self, line: Line) -> None:
+        """Settle what the leader would not seal."""
+        for number, why in await line.refusals(self._sender):
+            self._settle(number, RetiredKeyError() if why == ERASED else LedgerDownError(why, is_refusal=True))
 
     async def _look_up(self, line: Line) -> None:
         """Learn the ledger's end, and where our records are in it."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -195,8 +195,9 @@ class Ledger:
                 if self._sealer is not None:
                     self._sealer.retire_all(commitments_in(sealed))
             else:
-                self._recent.enter(self._era())
-                self._recent.keep(receipt, event, era)
+                if self.membership.leads:  # whoever does not has no followers that ask for what it sealed
+                    self._recent.enter(self._era())
+                    self._recent.keep(receipt, event, era)
                 return receipt
         raise RetiredKeyError
 
@@ -231,7 +232,18 @@ class Ledger:
     async def follow(self, after: int, limit: int) -> list[SealedEvent]:
         """Return the same to whoever follows closely: what this process sealed a moment ago comes from memory."""
         self._recent.enter(self._era())
-        return self._recent.read(after, min(after + limit, self._sequencer.head.size)) or await self.read(after, limit)
+        end = min(after + limit, self._sequencer.head.size)
+        found = self._recent.read(after, end)
+        if not found:
+            return await self.read(after, self._recent.gap(after, end) or limit)
+        return await self._opened_where_closed(found)
+
+    async def _opened_where_closed(self, found: Sequence[tuple[SealedEvent, bool]]) -> list[SealedEvent]:
+        closed = [sealed.event for sealed, is_closed in found if is_closed]
+        if not closed or self._sealer is None:
+            return [sealed for sealed, _ in found]
+        opened = iter(await self._sealer.opened(closed))
+        return [replace(sealed, event=next(opened)) if is_closed else sealed for sealed, is_closed in found]
 
     def _era(self) -> int:
         """Return what moves on with every erasure."""

@@ -42,7 +42,7 @@ _TAKE = """SELECT found.* FROM unnest($2::bigint[], $3::bigint[]) AS known(sende
 
 _REFUSE = """WITH refused AS (
     UPDATE audit_ledger.inbox SET refused = $4 WHERE stream = $1 AND sender = $2 AND number = $3 RETURNING number
-) SELECT pg_notify($5, $1) FROM refused"""
+) SELECT pg_notify($5, $1 || ' ' || $2::text) FROM refused"""
 
 _EXPIRE = """DELETE FROM audit_ledger.inbox
     WHERE stream = $1 AND put_at < clock_timestamp() - make_interval(secs => $2)"""

@@ -267,6 +267,26 @@ async def test_a_subject_erased_at_one_process_is_sealed_under_a_new_key_at_the_
         await desk.ledger.stop()
 
 
+async def test_the_leaders_followers_get_what_others_handed_over_without_asking_the_database(rig: Rig) -> None:
+    """Personal fields as they were recorded, until their subject is erased."""
+    desks = [SealingRig(rig, KEK) for _ in range(2)]
+    for desk in desks:
+        desk.ledger = member(rig, sealer=desk.sealer)
+        desk.erasure = type(desk.erasure)(desk.keys, desk.sealer, desk.ledger, rig.clock)
+        await desk.ledger.join()
+    leading, following = desks
+    places = [(await desk.seal("ana"))[0] for desk in desks * 2]
+
+    await until(lambda: len(leading.ledger._recent.read(places[0], places[-1] + 1)) == len(places))
+    assert await leading.ledger.follow(places[0], 100) == await leading.ledger.read(places[0], 100)
+    assert "ana the person" in str(await leading.ledger.follow(places[1], 1))
+
+    await following.erasure.erase("ana", reason="article 17")
+    assert all("erased_at" in str(sealed.event) for sealed in await leading.ledger.follow(places[0], len(places)))
+    for desk in reversed(desks):
+        await desk.ledger.stop()
+
+
 async def test_an_idempotency_key_seals_once_though_sent_to_two_processes_at_once(rig: Rig) -> None:
     async with two(rig) as members:
         desks = [Intake(member, rig.clock) for member in members]

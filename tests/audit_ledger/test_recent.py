@@ -47,9 +47,28 @@ def test_a_page_ends_at_the_first_gap() -> None:
     kept(recent, 3, 5, 8)
     recent.batch(5, 6, 9)
 
-    assert [(each.seq, each.recorded_at_us) for each in recent.read(1, 5)] == [(1, 7), (2, 7), (3, 8), (4, 8)]
+    assert [(each.seq, each.recorded_at_us) for each, _ in recent.read(1, 5)] == [(1, 7), (2, 7), (3, 8), (4, 8)]
     assert len(recent.read(1, 9)) == 4
+    assert (recent.gap(5, 9), recent.gap(9, 9)) == (4, 0)
     assert recent.read(5, 6) == recent.read(5, 5) == []
+
+
+def test_only_what_is_missing_is_read_back() -> None:
+    recent = Recent(Watch())
+    recent.batch(0, 6, 7)
+    recent.keep(Receipt(3, HASH), {"n": 3}, 0)
+
+    assert (recent.read(0, 6), recent.gap(0, 6)) == ([], 3)
+    assert [each.seq for each, _ in recent.read(3, 6)] == [3]
+
+
+def test_what_another_process_sealed_is_given_as_closed() -> None:
+    recent = Recent(Watch())
+    recent.batch(0, 2, 7)
+    recent.keep(Receipt(0, HASH), {"n": 0}, 0)
+    recent.keep_closed(Receipt(1, HASH), {"n": 1})
+
+    assert [is_closed for _, is_closed in recent.read(0, 2)] == [False, True]
 
 
 def test_nothing_older_than_two_seconds_is_given() -> None:
