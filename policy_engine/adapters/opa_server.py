@@ -1,7 +1,8 @@
 """An OPA server over REST: the same bundle, published to it; its every answer proves which revision gave it.
 
 Publishing takes several requests. While it lasts questions wait; the revision is written last and read back with each
-answer, so that an answer of a half-published or restarted server is recognised and refused.
+answer, so that an answer of a half-published or restarted server is recognised and refused. A server that holds the
+bundle already, because another process published it or because it only stood still, is left alone.
 """
 
 import asyncio
@@ -74,7 +75,8 @@ class OpaServerEvaluator:
         self._published.clear()
         self._stale = True
         try:
-            await self._publish(bundle)
+            if not await self._holds(bundle):
+                await self._publish(bundle)
         except RefusedBundleError:
             if self._current is not None:
                 await self._publish(self._current)
@@ -93,11 +95,10 @@ class OpaServerEvaluator:
                 await self._published.wait()
                 answer = await self._ask(document)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as cause:
-            self._breaker.failed(self._clock.now_us())
-            self._stale = self._stale or isinstance(cause, aiohttp.ClientConnectionError)
+            self._failed(is_lost=isinstance(cause, aiohttp.ClientConnectionError))
             raise UnavailableError(f"the OPA server did not answer ({type(cause).__name__})") from cause
         except BaseException:
-            self._breaker.failed(self._clock.now_us())
+            self._failed()
             raise
         self._breaker.succeeded()
         return answer
@@ -116,11 +117,16 @@ class OpaServerEvaluator:
         """Close the connections."""
         await self.close()
 
+    def _failed(self, *, is_lost: bool = False) -> None:
+        """Count a failure; whoever is not asked any more is looked after until it holds the bundle."""
+        self._breaker.failed(self._clock.now_us())
+        self._stale = self._stale or is_lost or self._breaker.opened_at_us is not None
+
     def _connection(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=60), auto_decompress=False,
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
             )
         return self._session
 
@@ -147,24 +153,35 @@ class OpaServerEvaluator:
         try:
             async with asyncio.timeout(PUBLISH_DEADLINE_S):
                 await self._put_data("gridwarden_revision", "")
-                await _until_settled([self._removal(name) for name in await self._modules()])
+                await _until_settled([self._removal(name) for name in await self._held_modules()])
                 for key in (self._current.data.keys() - bundle.data.keys()) if self._current else ():
                     await self._send("DELETE", f"/v1/data/{key}", b"")
                 for key, value in bundle.data.items():
                     await self._put_data(key, value)
-                modules = {**{_PREFIX + name: text for name, text in by_package(bundle.policies).items()},
-                           f"{_PREFIX}entry": _ENTRY_MODULE}
-                await _until_settled([self._addition(name, text) for name, text in modules.items()])
+                await _until_settled([self._addition(name, text) for name, text in _modules(bundle).items()])
                 await self._put_data("gridwarden_revision", bundle.revision)
         except _RejectedError as cause:
             raise RefusedBundleError(f"OPA says: {cause}") from cause
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as cause:
             raise UnavailableError(f"the bundle did not reach the OPA server ({type(cause).__name__})") from cause
 
-    async def _modules(self) -> list[str]:
-        async with self._connection().get(f"{self._url}/v1/policies") as response:
-            found = orjson.loads(await response.read())["result"]
-        return [module["id"] for module in found if module["id"].startswith(_PREFIX)]
+    async def _holds(self, bundle: Bundle) -> bool:
+        """Tell whether the server holds exactly this bundle; whatever it answers instead, it does not."""
+        try:
+            async with asyncio.timeout(PUBLISH_DEADLINE_S):
+                return (await self._get("data/gridwarden_revision") == bundle.revision
+                        and await self._held_modules() == _modules(bundle)
+                        and all([await self._get(f"data/{key}") == value for key, value in bundle.data.items()]))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError, AttributeError):
+            return False
+
+    async def _held_modules(self) -> dict[str, str]:
+        return {module["id"]: module["raw"] for module in await self._get("policies")
+                if module["id"].startswith(_PREFIX)}
+
+    async def _get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
+        async with self._connection().get(f"{self._url}/v1/{path}") as response:
+            return orjson.loads(await response.read()).get("result")
 
     async def _put_data(self, key: str, value: object) -> None:
         await self._send("PUT", f"/v1/data/{key}", orjson.dumps(value))
@@ -182,6 +199,12 @@ class OpaServerEvaluator:
             raise _RejectedError(_complaint(answer))
         if response.status not in _PUBLISHED and not (method == "DELETE" and response.status == _NOT_FOUND):
             raise UnavailableError(f"the OPA server answered {response.status} to {method} {path}")
+
+
+def _modules(bundle: Bundle) -> dict[str, str]:
+    """Return the modules of a bundle as the server is to hold them."""
+    own = {_PREFIX + name: text for name, text in by_package(bundle.policies).items()}
+    return own | {f"{_PREFIX}entry": _ENTRY_MODULE}
 
 
 def _complaint(answer: str) -> str:

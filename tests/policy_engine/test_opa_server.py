@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,13 +14,14 @@ from aiohttp import web
 from policy_engine.adapters.bundle_folder import BundleFolder
 from policy_engine.adapters.opa_server import OpaServerEvaluator
 from policy_engine.domain.breaker import Breaker
+from policy_engine.domain.question import spelled, to_input
 from policy_engine.service import Bundle, PolicyEngine, RefusedBundleError
 from policy_engine.service.adoption import Adoption
 from shared_kernel.errors import UnavailableError
 from tests.frozen_clock import FrozenClock
 from tests.policy_engine.authors import rules
-from tests.policy_engine.house import SHIPPED, ListRecorder, question
-from tests.servers.opa import opa_server
+from tests.policy_engine.house import SHIPPED, ListRecorder, bundle_of, question
+from tests.servers.opa import opa_process, opa_server
 from tests.servers.started import free_port
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -277,3 +279,65 @@ async def test_a_server_lost_while_the_last_good_bundle_is_given_again_gets_it_o
             await evaluator.adopt(rules(2))
 
         assert evaluator.needs_adoption
+
+
+@pytest.mark.opa
+async def test_a_decision_that_explains_itself_at_length_is_understood(clock: FrozenClock) -> None:
+    """OPA compresses long answers for whoever says that it may."""
+    told = [f"reason {number} of very many" for number in range(200)]
+    bundle = bundle_of(
+        'decision := {"allow": true, "reasons": data.told, "obligations": {}, "ttl_s": 0}', {"told": told})
+    with opa_server() as url:
+        async with OpaServerEvaluator(url, clock) as evaluator:
+            await evaluator.adopt(bundle)
+            answer = await evaluator.evaluate(b"{}")
+
+    assert answer["reasons"] == told
+
+
+@pytest.mark.opa
+async def test_processes_that_share_a_server_do_not_take_the_bundle_from_each_other(clock: FrozenClock) -> None:
+    bundle = BundleFolder(SHIPPED).read()
+    input_ = spelled(to_input(question()))
+    with opa_server() as url:
+        async with OpaServerEvaluator(url, clock) as mine, OpaServerEvaluator(url, clock) as yours:
+            await mine.adopt(bundle)
+            adopting = asyncio.create_task(yours.adopt(bundle))
+            answers = []
+            while not adopting.done():
+                answers.append(await mine.evaluate(input_))
+            await adopting
+
+    assert answers
+    assert all(answer["allow"] is True for answer in answers)
+
+
+@pytest.mark.opa
+async def test_a_frozen_opa_that_goes_on_is_asked_again_at_once(clock: FrozenClock) -> None:
+    """The clock stands still: nobody waits until the breaker's minute is over."""
+    url = f"http://127.0.0.1:{free_port()}"
+    with opa_process(url) as server:
+        async with engine_on(url, clock) as (engine, _):
+            await engine.start()
+            server.send_signal(signal.SIGSTOP)
+            frozen = [await engine.decide(question()) for _ in range(6)]
+            server.send_signal(signal.SIGCONT)
+            await engine.reload()
+            again = await engine.decide(question())
+
+    assert [decision.allow for decision in frozen] == [False] * 6
+    assert again.allow
+
+
+@pytest.mark.opa
+@pytest.mark.parametrize("path", ["policies/gridwarden/gateway", "data/access"])
+async def test_what_somebody_takes_out_of_opa_is_put_back(path: str, clock: FrozenClock) -> None:
+    with opa_server() as url:
+        async with OpaServerEvaluator(url, clock) as evaluator, aiohttp.ClientSession() as session:
+            bundle = BundleFolder(SHIPPED).read()
+            await evaluator.adopt(bundle)
+            await session.delete(f"{url}/v1/{path}")
+            await evaluator.adopt(bundle)
+            answer = await evaluator.evaluate(spelled(to_input(question())))
+
+    assert answer["allow"] is True
