@@ -55,9 +55,10 @@ def errand_of(  # noqa: PLR0913 - what a request consists of
     if not _QUERY.fullmatch(query):
         raise UnusableQueryError
     path = paths.forward(scope["raw_path"])
-    declared, key = single(fields, b"content-length"), single(fields, b"idempotency-key")
+    declared = single(fields, b"content-length")
     is_present = declared not in {None, b"0"} or single(fields, b"transfer-encoding") is not None
     sent = to_service(fields, context, cookies=service.cookies, public_host=public_host)
+    key = single(sent, b"idempotency-key")  # as the service sees it: `Connection` may have named it
     return Errand(
         context, scope.get("method", "GET"), path, path + (f"?{query.decode('ascii')}" if query else ""),
         [*sent, *next_hop(fields), (b"x-forwarded-proto", _PROTOCOLS[scope["scheme"]])],

@@ -96,6 +96,8 @@ def checked_head(status: int, fields: Headers) -> Head:
     codings = [value for name, value in found if name == b"transfer-encoding"]
     if len(lengths) > 1 or (lengths and codings) or not all(_DIGITS.fullmatch(length) for length in lengths):
         raise UnusableHeadError("its length is ambiguous")
+    if sum(name == b"content-type" for name, _ in found) > 1:
+        raise UnusableHeadError("its type is ambiguous")
     if codings and [coding.lower() for coding in codings] != [b"chunked"]:
         raise UnusableHeadError("its transfer coding is not chunked alone")
     return Head(status, found)
@@ -108,7 +110,8 @@ def from_service(fields: Headers, *, cookies: Iterable[str], secrets: tuple[byte
     return [
         *((name, value) for name, value in fields
           if name not in _NOT_TAKEN and name not in named and not name.startswith(_PREFIXES_NOT_TAKEN)
-          and (name != b"cache-control" or _is_private(value)) and not any(secret in value for secret in secrets)),
+          and b"_" not in name and (name != b"cache-control" or _is_private(value))
+          and not any(secret in value for secret in secrets)),
         *((name, crumb) for name, value in fields if name == b"set-cookie"
           and (crumb := _own_cookie(value, allowed)) is not None),
     ]

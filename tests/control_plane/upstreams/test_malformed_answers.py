@@ -33,6 +33,10 @@ MALFORMED = {
     "HTTP/0.9": b"<html>fine</html>\r\n\r\n",
     "no such status": b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n",
     "a short status": b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
+    "two types": HEAD + b"Content-Type: text/html\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nfine",
+    "interim answers without end": b"HTTP/1.1 100 Continue\r\n\r\n" * 100,
+    "interim answers before one that counts": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100 + HEAD
+                                              + b"Content-Length: 4\r\n\r\nfine",
     "an upgrade nobody asked for": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
 }
 

@@ -143,6 +143,7 @@ async def test_a_failed_probe_leaves_it_alone_for_another_minute(tmp_path: Path)
 @pytest.mark.parametrize(("method", "headers", "route", "wanted"), [
     ("POST", KEYED, "", 200), ("GET", KEYED, "", 200), ("GET", ADMIN, "idempotent: true", 200),
     ("POST", ADMIN, "", 502), ("GET", ADMIN, "", 502), ("POST", {**ADMIN, "Idempotency-Key": "a b"}, "", 502),
+    ("POST", {**KEYED, "Connection": "close, Idempotency-Key"}, "", 502),
 ])
 @pytest.mark.parametrize("failing", [b"", ok(b"", status=b"503 Service Unavailable")])
 async def test_only_what_is_declared_repeatable_is_repeated(  # noqa: PLR0913, PLR0917 - a table
