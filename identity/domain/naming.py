@@ -14,6 +14,7 @@ _OWN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]
 _CLIENT_ID = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
 _ROLE = re.compile(r"[a-z][a-z0-9_]{1,63}", re.ASCII)
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,64}", re.ASCII)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SHOWN = 64
 
 
@@ -73,11 +74,18 @@ def new_client_id(text: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one address: an IPv4 address, or the /64 one IPv6 subscriber owns."""
+    """Return what counts as one address: an IPv4 address, in whatever IPv6 it is carried, or a subscriber's /64."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return "unknown"
     if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
+        return str(_carried(ip) or ipaddress.ip_network((ip, 64), strict=False))
     return str(ip)
+
+
+def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address in a mapped, NAT64, 6to4 or Teredo one: one subscriber of 6to4 has 65,536 of /64."""
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)

@@ -89,6 +89,21 @@ async def test_rotating_through_a_64_is_one_guesser(world: World) -> None:
     assert (same.status_code, other.status_code) == (403, 303)
 
 
+async def test_an_ipv4_address_in_ipv6_clothes_is_one_guesser(world: World) -> None:
+    """Whoever has one IPv4 address has 65,536 networks of 6to4."""
+    clothes = ["::ffff:203.0.113.9", "64:ff9b::203.0.113.9", "2002:cb00:7109:{}::1", "2001:0:1::{}:34ff:8ef6"]
+    async with world.browser() as guesser:
+        page = await login_page(guesser)
+        for number in range(MAX_ATTEMPTS):
+            address = clothes[number % len(clothes)].format(number)
+            await world.login(guesser, page, password="wrong", **{"X-Test-Address": address})
+
+        plain = await world.login(guesser, page, **{"X-Test-Address": "203.0.113.9"})
+        other = await world.login(guesser, page, **{"X-Test-Address": "203.0.113.10"})
+
+    assert (plain.status_code, other.status_code) == (403, 303)
+
+
 async def test_tries_while_shut_out_leave_no_rows_and_do_not_prolong_it(world: World) -> None:
     async with world.browser() as guesser:
         page = await login_page(guesser)
