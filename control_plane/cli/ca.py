@@ -6,10 +6,9 @@ from typing import Annotated
 import orjson
 import typer
 
-app = typer.Typer(help="Built-in certificate authority for services: show, issue.", no_args_is_help=True)
+from control_plane.cli.options import AsJson, HomeOption
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Data directory; else GRIDWARDEN_HOME, else ./var.")]
+app = typer.Typer(help="Built-in certificate authority for services: show, issue.", no_args_is_help=True)
 
 
 @app.command("show")

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
 from shared_kernel.errors import GridwardenError, InvalidInputError
 from shared_kernel.strict_json import parse_strict
 

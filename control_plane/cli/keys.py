@@ -1,19 +1,16 @@
 """`gridwarden keys`: the provider's signing keys, in files or in Vault; a running server follows by itself."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from control_plane.cli.options import AsJson, HomeOption
 from control_plane.config import load_settings
 
 app = typer.Typer(help="Signing keys of the provider: list, rotate.", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Data directory; else GRIDWARDEN_HOME, else ./var.")]
 
 
 @app.command("list")

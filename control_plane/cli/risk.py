@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
 
 app = typer.Typer(help="Risk: train, activate, evaluate, explain.", no_args_is_help=True)
 
@@ -34,7 +34,8 @@ def train_model(  # noqa: PLR0913 - one keyword an option
         gridwarden risk train --synthetic --out try.model --json
     """
     from control_plane.cli import risk_desk
-    from control_plane.cli.ledger.desk import at_desk, progress_bar
+    from control_plane.cli.ledger.desk import at_desk
+    from control_plane.cli.progress import progress_bar
     from policy_engine.adapters.risk_training import sample_of
     from policy_engine.domain.risk_sessions import days_at_work
 
@@ -175,7 +176,7 @@ def _tell_abuse(shares: dict[str, float]) -> None:
 
 def _replayed(people: int, seeds: Sequence[int], *, is_shown: bool) -> tuple[list[Any], list[Any]]:
     """Return what came of each seed by the score itself, and by what a login makes of it."""
-    from control_plane.cli.ledger.desk import progress_bar
+    from control_plane.cli.progress import progress_bar
     from control_plane.wiring.identity import login_score
     from policy_engine.domain.risk_evaluation import LENGTHS, replay
 

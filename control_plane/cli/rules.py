@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from control_plane.cli.options import AsJson
 from siem_rules.service.rule_folder import RuleFolders, shipped_rules
 from siem_rules.service.samples import Verdict, check
 
 app = typer.Typer(help="Detection rules (Sigma).", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Folder = Annotated[
     Path | None, typer.Argument(exists=True, file_okay=False, help="The folder of rules; the shipped ones without it."),
 ]

@@ -2,15 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import asyncpg
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audit_ledger.adapters.ledger_folder import LedgerFolder
 from audit_ledger.domain.c2sp.note import VerifierKey
@@ -22,10 +19,6 @@ from control_plane.database.pools import open_pool
 from control_plane.database.roles import LEDGER_READER
 from control_plane.home import Home
 
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Data directory; GRIDWARDEN_HOME or ./var without it.")]
-UrlOption = Annotated[str | None, typer.Option(
-    "--database-url", help="PostgreSQL URL; DATABASE_URL, or the home's embedded server, without it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Answer = TypeVar("_Answer")
 
 
@@ -69,21 +62,3 @@ async def _desk(url: str, home: Home, brought: VerifierKey | None) -> AsyncItera
         yield Desk(pool, LedgerReader(pool, streams[0], url), key, files if own else None, url, home)
     finally:
         pool.terminate()
-
-
-@contextlib.contextmanager
-def progress_bar(label: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the rate on standard error; nothing when that is piped."""
-    console = Console(stderr=True)
-    if not is_shown or not console.is_terminal:
-        yield lambda _done, _total: None
-        return
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-               TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(label, total=None, rate="")
-
-        def seen(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, rate=f"{bar.tasks[0].speed or 0:,.0f}/s")
-
-        yield seen

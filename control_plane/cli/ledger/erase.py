@@ -5,7 +5,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
 
 
 def erase(  # noqa: PLR0913 - one keyword an option

@@ -11,7 +11,9 @@ from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.service.archive.export import Exporter, Request
 from audit_ledger.store.cosignatures import Cosignatures
 from audit_ledger.store.pruner import Prunes
-from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
+from control_plane.cli.ledger.desk import Desk, at_desk
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
+from control_plane.cli.progress import progress_bar
 from shared_kernel.errors import InvalidInputError
 
 NEWEST = "checkpoint"

@@ -10,8 +10,9 @@ from audit_ledger.domain.archive.copies import UnknownCopyError
 from audit_ledger.domain.audit.finding import Verdict
 from audit_ledger.domain.errors import UncheckableError
 from audit_ledger.service.copies.status import State, Status, look
-from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
+from control_plane.cli.ledger.desk import Desk, at_desk
 from control_plane.cli.ledger.telling import visible
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
 from control_plane.config import load_settings
 from shared_kernel.clock import SystemClock
 

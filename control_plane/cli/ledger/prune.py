@@ -9,7 +9,8 @@ import typer
 from audit_ledger.domain.archive.retention import PruneMark
 from audit_ledger.domain.c2sp.policy_file import read_policy
 from control_plane.cli.connection import database
-from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption, progress_bar
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
+from control_plane.cli.progress import progress_bar
 from control_plane.home import Home
 from shared_kernel.errors import InvalidInputError
 

@@ -14,8 +14,9 @@ from audit_ledger.domain.proofs import proves_inclusion
 from audit_ledger.service.ledger import readable
 from audit_ledger.service.prover import InclusionProof, Prover
 from audit_ledger.store.pruner import Prunes
-from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
+from control_plane.cli.ledger.desk import Desk, at_desk
 from control_plane.cli.ledger.telling import visible
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
 from shared_kernel.clock import to_iso
 from shared_kernel.errors import NotFoundError
 

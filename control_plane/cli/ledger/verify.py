@@ -22,8 +22,10 @@ from control_plane.cli.ledger.auditing import (
     verified_bundle,
     verified_copies,
 )
-from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk, progress_bar
+from control_plane.cli.ledger.desk import Desk, at_desk
 from control_plane.cli.ledger.telling import cannot_check, tell, tell_copy, verdict_of, visible, worst
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
+from control_plane.cli.progress import progress_bar
 from control_plane.config import load_settings
 from shared_kernel.errors import GridwardenError
 

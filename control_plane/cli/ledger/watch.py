@@ -15,9 +15,10 @@ from audit_ledger.domain.c2sp.checkpoint import open_checkpoint
 from audit_ledger.domain.c2sp.policy_file import read_policy
 from audit_ledger.domain.errors import MalformedNoteError, UncheckableError, UntrustedNoteError
 from control_plane.cli.ledger.auditing import Brought, only_log, verified
-from control_plane.cli.ledger.desk import AsJson, Desk, HomeOption, UrlOption, at_desk
+from control_plane.cli.ledger.desk import Desk, at_desk
 from control_plane.cli.ledger.telling import cannot_check, visible
 from control_plane.cli.ledger.verify import PolicyOption
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
 from shared_kernel.clock import SystemClock, to_iso
 from shared_kernel.errors import GridwardenError
 

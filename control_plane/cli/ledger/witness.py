@@ -14,7 +14,7 @@ from audit_ledger.domain.c2sp.checkpoint import read_unverified
 from audit_ledger.domain.c2sp.note import VerifierKey
 from audit_ledger.http.witness import witness_app
 from audit_ledger.service.witness.witness import Witness
-from control_plane.cli.ledger.desk import AsJson
+from control_plane.cli.options import AsJson
 from control_plane.gateway.protocol import StrictProtocol
 from control_plane.server import Listener, listen, serve
 from shared_kernel.clock import SystemClock

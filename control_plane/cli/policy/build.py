@@ -6,7 +6,8 @@ from typing import Annotated
 import orjson
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from control_plane.cli.options import AsJson
+
 KeyOption = Annotated[Path | None, typer.Option(
     "--key", exists=True, dir_okay=False, help="The author's private key (PEM): P-256, P-384, Ed25519 or RSA.")]
 PasswordOption = Annotated[str | None, typer.Option(

@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from control_plane.cli.ledger.desk import progress_bar
-from control_plane.cli.policy.build import AsJson
+from control_plane.cli.options import AsJson
 from control_plane.cli.policy.test import CasesOption, PlaceArgument
+from control_plane.cli.progress import progress_bar
 
 if TYPE_CHECKING:  # the desk brings the whole product, which --help does not need
     from policy_engine.adapters.policy_trial import Lines

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.tree import Tree
 
-from control_plane.cli.ledger.desk import AsJson, HomeOption, UrlOption
+from control_plane.cli.options import AsJson, HomeOption, UrlOption
 
 ANOTHER_ANSWER = 4
 _MOST = 100

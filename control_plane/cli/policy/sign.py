@@ -6,7 +6,8 @@ from typing import Annotated
 import orjson
 import typer
 
-from control_plane.cli.policy.build import AsJson, PasswordOption
+from control_plane.cli.options import AsJson
+from control_plane.cli.policy.build import PasswordOption
 
 
 def sign(

@@ -6,8 +6,8 @@ from typing import Annotated
 import orjson
 import typer
 
-from control_plane.cli.ledger.desk import progress_bar
-from control_plane.cli.policy.build import AsJson
+from control_plane.cli.options import AsJson
+from control_plane.cli.progress import progress_bar
 
 PlaceArgument = Annotated[Path | None, typer.Argument(
     exists=True, help="A folder of policies, or a bundle file; the shipped policies without it.")]

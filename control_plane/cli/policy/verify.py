@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from control_plane.cli.policy.build import AsJson
+from control_plane.cli.options import AsJson
 
 
 def verify(
