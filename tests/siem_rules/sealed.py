@@ -19,10 +19,10 @@ def event(at_s: float, action: str, *, number: int | None = None, outcome: str =
     return {"@timestamp": to_iso(START_US + round(at_s * SECOND)), "event": about, **sections}
 
 
-def login(at_s: float, number: int, user: str, ip: str, *, failed: bool) -> Event:
-    """Return a login attempt."""
+def login(at_s: float, number: int, user: str, ip: str, *, failed: bool, **told: object) -> Event:
+    """Return a login attempt; `told` is what the login says of itself."""
     return event(at_s, "user_login", number=number, outcome="failure" if failed else "success",
-                 user={"name": user}, source={"ip": ip})
+                 user={"name": user}, source={"ip": ip}, grid={"login": told})
 
 
 def sealed(events: Iterable[Event], *, first: int = 0) -> list[SealedEvent]:

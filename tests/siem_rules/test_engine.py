@@ -259,6 +259,28 @@ def test_an_attacked_account_that_was_not_opened_is_no_target() -> None:
     assert "user0" in alert.observed["user.name"]
 
 
+@pytest.mark.parametrize("told", [
+    {"known_device": True}, {"usual_network": True}, {"method": "totp"}, {"method": "passkey"}])
+def test_the_owner_of_an_attacked_account_who_comes_as_ever_is_no_target(told: dict[str, object]) -> None:
+    """Else whoever fails six times on somebody's name has their next login locked."""
+    guesses = [login(at, at, "amra", f"203.0.113.{at}", failed=True) for at in range(9)]
+
+    found = Engine(RULES, LATENESS).observe(
+        "ledger", sealed([*guesses, login(20, 20, "amra", "192.0.2.1", failed=False, **told)]))
+
+    assert not found.alerts
+
+
+def test_a_colleague_behind_the_attackers_address_in_a_known_browser_is_no_target() -> None:
+    attack = [login(at, at, f"user{at}", "203.0.113.9", failed=True) for at in range(12)]
+    colleague = login(20, 20, "amra", "203.0.113.9", failed=False, known_device=True, usual_network=True)
+    opened = login(21, 21, "user3", "203.0.113.9", failed=False, known_device=False, usual_network=True)
+
+    alerts = Engine(RULES, LATENESS).observe("ledger", sealed([*attack, colleague, opened])).alerts
+
+    assert [alert.targets for alert in alerts if alert.profile.playbook] == [{"user.name": ("user3",)}]
+
+
 def test_a_target_is_named_as_the_event_spells_it() -> None:
     guesses = [login(at, at, "Amra", f"203.0.113.{at}", failed=True) for at in range(6)]
 

@@ -34,7 +34,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Somebody who proved enough by `method`; `bucket` is the address and account whose failed tries are forgiven."""
+    """Somebody who proved enough by `method`; `bucket` is the address and account whose failed tries are forgiven.
+
+    `is_usual`: the person logged in from this network last, and nobody has failed to since.
+    """
 
     user: User
     arrival: Arrival
@@ -42,6 +45,7 @@ class Entry:
     visit: Visit
     method: str = "password"
     bucket: tuple[str, bytes] | None = None
+    is_usual: bool = False
 
 
 class Admission:
@@ -70,8 +74,9 @@ class Admission:
         await self._tell(tables, entry, context, now_us)
         await self._foundation.journal.seal(
             "user_login", context=context, user=described(user),
-            grid={"oauth": {"sid": session.id}, "login": {"amr": list(session.amr), "device": device.id,
-                                                             "method": entry.method}})
+            grid={"oauth": {"sid": session.id}, "login": {
+                "amr": list(session.amr), "device": device.id, "method": entry.method,
+                "known_device": entry.arrival.device is not None, "usual_network": entry.is_usual}})
         return SignedIn(cookie, session, known_by)
 
     async def strengthen(self, tables: Tables, session: Session, amr: tuple[str, ...], *, visit: Visit, method: str,  # noqa: PLR0913 - a step-up's parts

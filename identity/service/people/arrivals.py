@@ -43,6 +43,10 @@ class Arrival:
         """Whether the person has logged in elsewhere and never here."""
         return self.device is None and self.last is not None
 
+    def is_where_it_was(self, context: RequestContext) -> bool:
+        """Whether the person logged in last from the same network."""
+        return self.last is not None and network_of(self.last.source_ip) == network_of(context.source_ip)
+
     def is_impossible(self, now_us: int) -> bool:
         """Whether the person cannot have come here since the last login."""
         return self.last is not None and is_impossible(_place(self.last), self.last.seen_at_us, self.place, now_us)

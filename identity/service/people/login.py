@@ -26,13 +26,14 @@ from shared_kernel.ids import uuid7
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One try: whose account, by which bucket it counts, and whether there were too many before."""
+    """One try: whose account, by which bucket it counts, whether there were too many before; whether it is as usual."""
 
     id: str
     name: str
     bucket: tuple[str, bytes]
     arrival: Arrival
     is_one_too_many: bool
+    is_usual: bool
 
     @property
     def user(self) -> User | None:
@@ -84,7 +85,8 @@ class LoginDesk:
             is_shut_out = now_us < shut_out_until_us(before)
             if is_shut_out:
                 await tables.login_attempts.forget(attempt_id)
-        return _Attempt(attempt_id, name, (address, account), arrival, is_shut_out)
+        return _Attempt(attempt_id, name, (address, account), arrival, is_shut_out,
+                        not before and arrival.is_where_it_was(context))
 
     async def _decide(self, attempt: _Attempt, password: str, visit: Visit, wanted: Sequence[str],
                       context: RequestContext) -> LoginOutcome:
@@ -110,7 +112,7 @@ class LoginDesk:
             if not await tables.users.is_still_active(user.id):
                 await self._refuse(attempt, "locked", context)
                 raise LoginRefusedError
-            entry = Entry(user, attempt.arrival, ("pwd",), visit, bucket=attempt.bucket)
+            entry = Entry(user, attempt.arrival, ("pwd",), visit, bucket=attempt.bucket, is_usual=attempt.is_usual)
             signed_in = await self._admission.admit(tables, entry, context)
         await self._admission.welcome(signed_in, context)
         return signed_in

@@ -2,13 +2,14 @@
 
 import asyncio
 
+import httpx2 as httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.domain.people.login_policy import ATTEMPT_WINDOW_US, MAX_ATTEMPTS, shut_out_until_us
 from tests.identity.people.test_login_page import login_page
-from tests.identity.world import World
+from tests.identity.world import PASSWORD, World
 
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
@@ -102,6 +103,26 @@ async def test_an_ipv4_address_in_ipv6_clothes_is_one_guesser(world: World) -> N
         other = await world.login(guesser, page, **{"X-Test-Address": "203.0.113.10"})
 
     assert (plain.status_code, other.status_code) == (403, 303)
+
+
+async def test_a_login_says_whether_it_is_as_ever(world: World) -> None:
+    """By this an owner under attack is told from whoever guessed: see the rules GR-001 and GR-002."""
+    told = []
+
+    async def come(browser: httpx.AsyncClient, address: str, *, password: str = PASSWORD) -> None:
+        await world.login(browser, await login_page(browser, prompt="login"), password=password,
+                          **{"X-Test-Address": address})
+        about = world.recorder.of("user_login")[-1]["grid"]["login"]
+        told.append((about.get("known_device"), about.get("usual_network")))
+
+    async with world.browser() as own, world.browser() as fresh, world.browser() as guesser:
+        await come(own, "203.0.113.9")
+        await come(own, "203.0.113.77")
+        await come(fresh, "203.0.113.77")
+        await come(guesser, "203.0.113.77", password="wrong")
+        await come(guesser, "203.0.113.77")
+
+    assert told == [(False, False), (True, False), (False, True), (None, None), (False, False)]
 
 
 async def test_tries_while_shut_out_leave_no_rows_and_do_not_prolong_it(world: World) -> None:
