@@ -40,6 +40,17 @@ class StrictWebSocket(WaitingForReader, WebSocketsSansIOProtocol):
             self._seat.leave()
         super().connection_lost(exc)
 
+    async def send(self, message: Any) -> None:  # noqa: ANN401 - ASGI's own
+        """Send; uvicorn would report a handshake that was refused and answered as a fault of ours."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True
+
+    def shutdown(self) -> None:
+        """Say farewell, unless the handshake was refused: that answer closes the connection by itself."""
+        if self.initial_response is None:
+            super().shutdown()
+
     def handle_ping(self) -> None:
         """Answer, unless earlier answers are still unread."""
         if self.writable.is_set():

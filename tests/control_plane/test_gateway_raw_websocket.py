@@ -41,6 +41,15 @@ def running() -> Iterator[Running]:
     found.stop()
 
 
+def test_a_refused_handshake_is_no_fault_of_ours(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    stranger = b"GET /listen HTTP/1.1\r\nHost: gridwarden.test\r\n" + UPGRADE + VERSION + KEY + b"\r\n"
+
+    told = running.say(stranger)
+
+    assert statuses(told) == [401]
+    assert [found.getMessage() for found in caplog.records if found.name == "uvicorn.error"] == []
+
+
 @pytest.fixture
 def quiet(running: Running) -> Running:
     """Forget what earlier tests left."""
