@@ -2,7 +2,9 @@
 # What has no label is RESTRICTED.
 package gateway
 
-needed := object.get(data.access.levels, input.resource.classification, data.access.levels.RESTRICTED)
+needed := object.get(levels, input.resource.classification, levels.RESTRICTED) if {
+	levels := data.access.levels
+}
 
 data_within_clearance if {
 	input.resource.dataset == null
