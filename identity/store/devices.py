@@ -6,6 +6,7 @@ from identity.domain.opaque import Opaque
 from identity.domain.people.factors import Device
 from identity.store.documents import from_json, to_json
 
+_ADDRESSES = 20
 _COLUMNS = "id, user_id, user_agent, source_ip, place, created_at_us, seen_at_us"
 
 
@@ -33,6 +34,13 @@ class Devices:
             f"""SELECT {_COLUMNS} FROM identity.devices WHERE user_id = $1
             ORDER BY seen_at_us DESC LIMIT 1""",  # noqa: S608 - a constant
             user_id))
+
+    async def addresses(self, user_id: str, since_us: int) -> tuple[str, ...]:
+        """Return from where the person logged in since then, the latest first."""
+        rows = await self._executor.fetch(
+            """SELECT source_ip FROM identity.devices WHERE user_id = $1 AND seen_at_us > $2
+            GROUP BY source_ip ORDER BY max(seen_at_us) DESC LIMIT $3""", user_id, since_us, _ADDRESSES)
+        return tuple(row["source_ip"] for row in rows)
 
     async def of(self, user_id: str) -> list[Device]:
         """Return a person's devices, the latest first."""

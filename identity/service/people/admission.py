@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 class Entry:
     """Somebody who proved enough by `method`; `bucket` is the address and account whose failed tries are forgiven.
 
-    `is_usual`: the person logged in from this network last, and nobody has failed to since.
+    `is_usual`: the person has logged in from this network before, and nobody has failed to lately.
     """
 
     user: User

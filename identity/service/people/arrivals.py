@@ -33,6 +33,7 @@ class Arrival:
     last: Device | None
     standing: Standing
     place: Place | None
+    addresses: tuple[str, ...] = ()
 
     def bucket(self, context: RequestContext) -> str:
         """Return by what failed tries are counted: a known device for itself, everything else by its network."""
@@ -44,8 +45,8 @@ class Arrival:
         return self.device is None and self.last is not None
 
     def is_where_it_was(self, context: RequestContext) -> bool:
-        """Whether the person logged in last from the same network."""
-        return self.last is not None and network_of(self.last.source_ip) == network_of(context.source_ip)
+        """Whether the person has logged in from the same network."""
+        return network_of(context.source_ip) in {network_of(address) for address in self.addresses}
 
     def is_impossible(self, now_us: int) -> bool:
         """Whether the person cannot have come here since the last login."""
@@ -73,7 +74,8 @@ class Arrivals:
         cookie = read(visit.device, Kind.BROWSER) if visit.device else None
         device = await tables.devices.known(cookie, user_id, now_us - DEVICE_LIFETIME_US) if cookie else None
         return Arrival(user, device, await tables.devices.last(user_id), await tables.factors.standing(user_id),
-                       self._places.find(context.source_ip))
+                       self._places.find(context.source_ip),
+                       await tables.devices.addresses(user_id, now_us - DEVICE_LIFETIME_US))
 
     async def model_risk(self, user: User | None, context: RequestContext) -> int:
         """Return the model's score; a model that fails, or answers nonsense, is no consent and no refusal."""
