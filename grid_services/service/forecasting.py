@@ -1,7 +1,8 @@
 """Forecasting keeps one trained day-ahead forecast of the load, and says why when there is none."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import orjson
 import structlog
@@ -12,7 +13,7 @@ from grid_services.domain.load_hours import Series
 from grid_services.store.forecast_store import ForecastStore, Run
 from grid_services.store.load_store import LoadStore
 from shared_kernel.data_access import LineageRecorder
-from shared_kernel.errors import GridwardenError, UnavailableError
+from shared_kernel.errors import GridwardenError, NotFoundError
 
 _log = structlog.get_logger()
 _trainings = Counter("gridwarden_grid_services_forecast_trainings", "Trainings of the load forecast.", ["outcome"])
@@ -22,8 +23,10 @@ _FORECAST = "grid.forecast"
 _ANSWER = {"models", "hours", "scores", "cpu_ms"}
 
 
-class NoForecastError(UnavailableError):
-    """There is no trained forecast to answer from."""
+class NoForecastError(NotFoundError):
+    """There is no trained forecast yet; the plane itself is well, so this is no fault of a server."""
+
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "60"}
 
     def __init__(self, why: str) -> None:
         super().__init__(f"there is no forecast: {why}")

@@ -19,11 +19,11 @@ from grid_services.service.load_archive import LoadArchive
 from grid_services.store.forecast_store import ForecastStore
 from grid_services.store.load_store import LoadStore
 from shared_kernel.context import RequestContext, put_context
-from shared_kernel.errors import ForbiddenError, GridwardenError, InvalidInputError, UnavailableError
+from shared_kernel.errors import ForbiddenError, GridwardenError, InvalidInputError, NotFoundError, UnavailableError
 from tests.grid_services.load_fakes import HOUR, START, KeptLineage, ListArchive, OpenGuard
 from tests.grid_services.test_forecasting import QuickTrainer
 
-STATUSES = ((InvalidInputError, 400), (ForbiddenError, 403), (UnavailableError, 503))
+STATUSES = ((InvalidInputError, 400), (ForbiddenError, 403), (NotFoundError, 404), (UnavailableError, 503))
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
@@ -134,7 +134,7 @@ async def test_backtest_and_day_ahead_come_from_the_training(
 async def test_a_plane_without_a_trained_forecast_says_why(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
-    assert answer.status_code == 503
+    assert answer.status_code == 404
     assert "training has not begun yet" in answer.json()["detail"]
 
 
