@@ -46,7 +46,7 @@ class Quota:
 
     def remaining(self, backlog_us: float) -> int:
         """Return how many requests fit now."""
-        return max(0, int((self.depth_us - backlog_us + self._rounded_us) / self.interval_us))
+        return min(self.burst, max(0, int((self.depth_us - backlog_us + self._rounded_us) / self.interval_us)))
 
     def retry_after_s(self, backlog_us: float) -> int:
         """Return after how many whole seconds one request fits again."""

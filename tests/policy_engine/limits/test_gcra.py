@@ -45,6 +45,10 @@ def test_whoever_waits_as_long_as_told_is_admitted(per_s: float, burst: int) -> 
     assert quota.allows(max(0.0, quota.depth_us - wait_us))
 
 
+def test_never_more_is_left_than_the_policy_offers() -> None:
+    assert Quota(5_000, 20_000).remaining(0) == 20_000
+
+
 @pytest.mark.parametrize(("backlog_us", "remaining"), [(0, 5), (1, 4), (100_000, 4), (500_000, 0)])
 def test_what_is_left_counts_whole_requests(backlog_us: float, remaining: int) -> None:
     assert Quota(10, 5).remaining(backlog_us) == remaining
