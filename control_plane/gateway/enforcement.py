@@ -118,8 +118,8 @@ class Gateway:
         match = self._routes.find("WEBSOCKET" if scope["type"] == "websocket" else scope["method"], path)
         if match.endpoint is not None:
             visit.action = match.endpoint.action
-            if match.endpoint.echoes_request_id:
-                repeat_request_id(scope["headers"], headers, visit.reply)
+        if match.echoes_request_id:
+            repeat_request_id(scope["headers"], headers, visit.reply)
         scope.update(path=path, root_path="", headers=headers.kept, path_params=match.parameters,
                      client=(visit.source_ip, 0))
         return headers, match

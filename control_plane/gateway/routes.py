@@ -30,12 +30,14 @@ class Match:
     """What a request leads to. Without an endpoint, `allowed` lists the methods the path does have, if any.
 
     `is_protocol`: the path belongs to a protocol that authenticates its own callers, so strangers may know of it.
+    `echoes_request_id`: to one whose callers name their requests, and want the name back whatever is answered.
     """
 
     endpoint: Endpoint | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     allowed: tuple[str, ...] = ()
     is_protocol: bool = False
+    echoes_request_id: bool = False
 
 
 UNKNOWN = Match(None)
@@ -70,7 +72,8 @@ class RouteTable:
         regex, _, convertors = compile_path(endpoint.path)
         if not convertors:
             _claim(self._exact[endpoint.path], endpoint)
-            self._matches[endpoint.method, endpoint.path] = Match(endpoint, _NO_PARAMETERS)
+            self._matches[endpoint.method, endpoint.path] = Match(
+                endpoint, _NO_PARAMETERS, echoes_request_id=endpoint.echoes_request_id)
             return
         shape = "/".join("{}" if part.startswith("{") else part for part in endpoint.path.split("/"))
         if shape not in known:
@@ -92,7 +95,9 @@ class RouteTable:
             parameters = pattern.parameters(path)
             if parameters is not None:
                 endpoint = pattern.methods.get(wanted)
-                return Match(endpoint, parameters) if endpoint else _without_endpoint(pattern.methods)
+                if endpoint is None:
+                    return _without_endpoint(pattern.methods)
+                return Match(endpoint, parameters, echoes_request_id=endpoint.echoes_request_id)
         return UNKNOWN
 
 
@@ -107,4 +112,5 @@ def _without_endpoint(methods: Mapping[str, Endpoint]) -> Match:
     if "GET" in names:
         names.add("HEAD")
     return Match(None, allowed=tuple(sorted(names)),
-                 is_protocol=any(endpoint.own_credentials for endpoint in methods.values()))
+                 is_protocol=any(endpoint.own_credentials for endpoint in methods.values()),
+                 echoes_request_id=any(endpoint.echoes_request_id for endpoint in methods.values()))

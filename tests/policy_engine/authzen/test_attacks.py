@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared_kernel.errors import UnavailableError
 from shared_kernel.events import Event
+from tests.control_plane.gateway_city import ask
 from tests.policy_engine.authzen.authzen_city import Asking, about
 
 PATHS = ("/access/v1/evaluation", "/access/v1/evaluations", "/access/v1/search/subject", "/access/v1/search/resource",
@@ -109,6 +110,12 @@ async def test_only_enforcement_points_may_ask(pdp: Asking, path: str) -> None:
     assert [told.status for told in (nobody, stolen, viewer)] == [401, 401, 403]
     assert nobody.headers["www-authenticate"].startswith("Bearer")
     assert (nobody.headers["x-request-id"], viewer.headers["x-request-id"]) == ("r-2", "r-3")
+
+
+async def test_the_wrong_method_gets_the_name_of_its_request_back(pdp: Asking) -> None:
+    told = await ask(pdp.app, "GET", "/access/v1/evaluation", headers={"x-request-id": "r-4"})
+
+    assert (told.status, told.headers["x-request-id"]) == (405, "r-4")
 
 
 @pytest.mark.parametrize("name", ["", "a" * 257, "a\tb", "\u00fc"])
