@@ -113,7 +113,8 @@ async def test_only_enforcement_points_may_ask(pdp: Asking, path: str) -> None:
 
 
 async def test_the_wrong_method_gets_the_name_of_its_request_back(pdp: Asking) -> None:
-    told = await ask(pdp.app, "GET", "/access/v1/evaluation", headers={"x-request-id": "r-4"})
+    told = await ask(pdp.app, "GET", "/access/v1/evaluation", headers={
+        "authorization": "Bearer pep", "x-request-id": "r-4"})
 
     assert (told.status, told.headers["x-request-id"]) == (405, "r-4")
 
