@@ -10,6 +10,8 @@ from dataclasses import dataclass
 MAX_HEAD_BYTES = 16_384
 MAX_FIELDS = 100
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+_KNOWN = METHODS | {b"TRACE"}
+"""Every tool knows TRACE; no route takes it, and 405 with the methods that one does take says so (RFC 9110 15.5.6)."""
 VERSIONS = frozenset({"1.0", "1.1"})
 _TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -62,7 +64,7 @@ def _host_is_odd(head: Head) -> bool:
 
 _RULES: tuple[tuple[int, str, Callable[[Head], bool]], ...] = (
     (505, "http-version", lambda head: head.version not in VERSIONS),
-    (501, "method", lambda head: head.method not in METHODS),
+    (501, "method", lambda head: head.method not in _KNOWN),
     (400, "target-form", lambda head: not _TARGET.fullmatch(head.target)),
     (431, "head-too-long", lambda head: len(head.target) + head.field_bytes > MAX_HEAD_BYTES),
     (400, "host", _host_is_odd),

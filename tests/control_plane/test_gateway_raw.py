@@ -73,7 +73,6 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "field without a colon": (get(b"/admin/users", b"abc\r\n"), 400),
     "unknown method": (get(b"/admin/users", method=b"FOO"), 400),
     "method in lower case": (get(b"/admin/users", method=b"get"), 400),
-    "TRACE": (get(b"/admin/users", method=b"TRACE"), 501),
     "CONNECT": (get(b"evil.test:443", method=b"CONNECT"), 501),
     "PROPFIND": (get(b"/admin/users", method=b"PROPFIND"), 501),
     "HTTP/0.9": (b"GET /admin/users\r\n\r\n", 505),
@@ -167,6 +166,13 @@ def test_a_request_no_honest_client_sends_is_refused(quiet: Running, attack: str
     assert b"application/problem+json" in answer
     assert quiet.city.contexts == []
     assert quiet.city.ledger.events == []
+
+
+def test_trace_is_known_and_taken_nowhere(quiet: Running) -> None:
+    answer = quiet.say(get(b"/admin/users", CLOSE, method=b"TRACE"))
+
+    assert (statuses(answer), b"\r\nallow: GET" in answer, b"Bearer" in answer) == ([405], True, False)
+    assert quiet.city.contexts == []
 
 
 def test_an_honest_request_is_answered(quiet: Running) -> None:
