@@ -7,10 +7,12 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
+from control_plane.tls.door import TlsDoor
 from shared_kernel.errors import GridwardenError
 
 GRACE_S = 5
@@ -74,7 +76,17 @@ class Listener:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the process that runs two of them."""
+    """A server that leaves signals to the process that runs two of them, and counts TLS handshakes as connections."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        if self.config.ssl is None:
+            await super().startup(sockets)
+            return
+        visitor = partial(cast("Any", self.config.http_protocol_class), config=self.config,
+                          server_state=self.server_state, app_state=self.lifespan.state)
+        self.servers = cast("Any", [TlsDoor(bound, visitor, self.config.ssl) for bound in sockets or ()])
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ class Seat:
 
     __slots__ = ("_connections", "give_up", "key")
 
-    def __init__(self, connections: "Connections", key: str | None, give_up: Callable[[], None]) -> None:
+    def __init__(self, connections: "Connections", key: str | None, give_up: Callable[[], object]) -> None:
         self._connections, self.key, self.give_up = connections, key, give_up
 
     def busy(self) -> None:
@@ -59,7 +59,7 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all.seats)
 
-    def admit(self, peer: str, give_up: Callable[[], None]) -> Seat | int:
+    def admit(self, peer: str, give_up: Callable[[], object]) -> Seat | int:
         """Return a seat, or the status that says why there is none."""
         key = None if self._proxies.are_trusted(address_of(peer)) else subscriber_of(peer)
         own = self._rooms.get(key) if key is not None else None

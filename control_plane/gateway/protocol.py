@@ -62,6 +62,22 @@ class StrictProtocol(WaitingForReader, HttpToolsProtocol):
         self._answered: RequestResponseCycle | None = None
         self._extensions: dict[str, Any] = {}
 
+    def expected(self, peer: str, give_up: Callable[[], object]) -> bool:
+        """Take a seat for a connection whose TLS handshake is still to come; tell whether there was one."""
+        if self._connections is None:
+            return True
+        seat = self._connections.admit(peer, give_up)
+        if isinstance(seat, int):
+            metrics.REFUSED.labels("too-many-connections").inc()
+            return False
+        self._seat = seat
+        return True
+
+    def unexpected(self) -> None:
+        """Give that seat back if the handshake came to nothing."""
+        if self.transport is None and self._seat is not None:
+            self._seat.leave()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give a new connection a seat and its time to say something."""
         super().connection_made(cast("asyncio.Transport", OneWriteTransport(transport, self.loop)))
@@ -69,7 +85,9 @@ class StrictProtocol(WaitingForReader, HttpToolsProtocol):
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         self._extensions = {EXTENSION: certificate} if certificate else {}
-        if self._connections is not None:
+        if self._seat is not None:
+            self._seat.give_up = self.transport.abort
+        elif self._connections is not None:
             seat = self._connections.admit(self.client[0] if self.client else "", self.transport.abort)
             if isinstance(seat, int):
                 self._refuse(RefusedHeadError(seat, "too-many-connections"))
