@@ -14,7 +14,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Scope
 
 from control_plane.ext_authz.permission import TICKET, Mutations, Ticket, mutations
-from control_plane.gateway.head_check import METHODS
+from control_plane.ext_authz.route_map import METHODS
 from control_plane.gateway.peers import NOWHERE, is_loopback
 from control_plane.problems import MEDIA_TYPE, problem_of
 from shared_kernel.errors import InvalidInputError, UnavailableError
@@ -94,7 +94,7 @@ class Checker:
             return _refused(NoDecisionError())
 
     async def _checked(self, asked: Check) -> Mutations | Denied:
-        if asked.method.encode("utf-8", "replace") not in METHODS:
+        if asked.method not in METHODS:
             raise UnusableCheckError("a method that is not taken")
         ticket, told = Ticket(), _Told()
         await self._gateway(_scope(asked, ticket), _no_body, told)

@@ -20,7 +20,6 @@ import msgspec
 import yaml
 
 from control_plane.config import ConfigurationError
-from control_plane.gateway.head_check import METHODS
 from control_plane.gateway.routes import AmbiguousRouteError, RouteTable
 from policy_engine.domain.demands import KNOWN
 from shared_kernel.endpoint import Endpoint, Handler
@@ -28,7 +27,7 @@ from shared_kernel.endpoint import Endpoint, Handler
 SETTING = "GRIDWARDEN_EXT_AUTHZ_ROUTES"
 NO_ORIGIN = "https://unnamed.invalid"
 """An origin no proof of possession can name (RFC 6761 section 6.4)."""
-_METHODS = frozenset(method.decode() for method in METHODS)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class _Route(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -73,8 +72,8 @@ def read_route_map(path: Path, permitting: Callable[[frozenset[str]], Handler]) 
 
 def _endpoints(route: _Route, permitting: Callable[[frozenset[str]], Handler]) -> list[Endpoint]:
     _check(route.path.startswith("/"), f"the path {route.path} must begin with /")
-    _check(bool(route.methods) and set(route.methods) <= _METHODS,
-           f"{route.path} must name methods among {', '.join(sorted(_METHODS))}")
+    _check(bool(route.methods) and set(route.methods) <= METHODS,
+           f"{route.path} must name methods among {', '.join(sorted(METHODS))}")
     _check(set(route.fulfils) <= KNOWN, f"{route.path} may fulfil {', '.join(sorted(KNOWN))}")
     fulfils = frozenset(route.fulfils)
     handler = permitting(fulfils)

@@ -1,6 +1,7 @@
 """Which request heads are taken at all, beyond what llhttp refuses by itself: one table of rules, in order.
 
-Every rule closes a way in which two parsers read one head differently (RFC 9112 sections 3.2, 6.1, 6.3, 11.2).
+Every rule closes a way in which two parsers read one head differently (RFC 9112 sections 3.2, 6.1, 6.3, 11.2). Methods
+are none of its business: llhttp refuses those it does not know, and the routes answer 405 with those that they take.
 """
 
 import re
@@ -9,9 +10,6 @@ from dataclasses import dataclass
 
 MAX_HEAD_BYTES = 16_384
 MAX_FIELDS = 100
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
-_KNOWN = METHODS | {b"TRACE"}
-"""Every tool knows TRACE; no route takes it, and 405 with the methods that one does take says so (RFC 9110 15.5.6)."""
 VERSIONS = frozenset({"1.0", "1.1"})
 _TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -64,7 +62,6 @@ def _host_is_odd(head: Head) -> bool:
 
 _RULES: tuple[tuple[int, str, Callable[[Head], bool]], ...] = (
     (505, "http-version", lambda head: head.version not in VERSIONS),
-    (501, "method", lambda head: head.method not in _KNOWN),
     (400, "target-form", lambda head: not _TARGET.fullmatch(head.target)),
     (431, "head-too-long", lambda head: len(head.target) + head.field_bytes > MAX_HEAD_BYTES),
     (400, "host", _host_is_odd),

@@ -13,7 +13,7 @@ from tests.control_plane.test_gateway_smuggling import IN_THE_HEAD
 from tests.servers.certificates import make_pair
 
 SPOT_CHECKS = (
-    "absolute-form", "fragment", "encoded slash", "two hosts", "length and chunked", "bare LF at the end", "PROPFIND",
+    "absolute-form", "fragment", "encoded slash", "two hosts", "length and chunked", "bare LF at the end", "CONNECT",
     "HTTP/2 preface", "long head in many fields", "compressed body", "upgrade with a body",
 )
 
