@@ -21,6 +21,7 @@ _SECURITY_SCHEMES = {
     "dpop": {"type": "http", "scheme": "dpop", "description": "an access token with a proof of possession (RFC 9449)"},
     "client": {"type": "http", "scheme": "basic", "description": "an OAuth client, proven by the endpoint itself"},
 }
+_STRANGERS = frozenset({"everyone", "this machine"})
 _PROTECTED: list[dict[str, list[str]]] = [{"bearer": []}, {"dpop": []}]
 _REFUSALS = (400, 401, 403, 404, 405, 413, 415, 429, 503)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -98,7 +99,7 @@ def _protection(endpoint: Endpoint, audience: Audience) -> dict[str, Any]:
     if endpoint.own_credentials:
         found["security"] = [{}, {"client": []}]
     else:
-        found["security"] = [{}, *_PROTECTED] if found["x-open-to"] == "everyone" else _PROTECTED
+        found["security"] = [{}, *_PROTECTED] if found["x-open-to"] in _STRANGERS else _PROTECTED
     return found
 
 

@@ -72,6 +72,7 @@ async def test_the_document_says_who_may(product: Product) -> None:
     assert paths["/oauth2/token"]["post"]["security"] == [{}, {"client": []}]
     assert paths["/login"]["get"]["x-open-to"] == "everyone"
     assert paths["/metrics"]["get"]["x-open-to"] == "this machine"
+    assert paths["/metrics"]["get"]["security"][0] == {}
     assert paths["/api/v1/users/me"]["get"]["x-open-to"] == "everyone signed in"
 
 
