@@ -72,7 +72,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v1/ledger/head"): Operation("How long the ledger is, and the hash of its last entry", _HEAD),
     ("GET", "/api/v1/ledger/entries"): Operation(
         "A range of entries: newest first, or in order with `after`", listing(_ENTRY),
-        query={"after": COUNT, "before": COUNT, "limit": {**COUNT, "description": f"no more than {MAX_PAGE} are given"}}),
+        query={"after": COUNT, "before": COUNT, "limit": {**COUNT, "description": f"at most {MAX_PAGE} are given"}}),
     ("POST", "/api/v1/ledger/entries"): Operation(
         "Seal an event of a service; answered when it is durable (200: it was sealed before, under this key)",
         _APPENDED, _NEW_EVENT, 201, fields={"Idempotency-Key": {"type": "string", "maxLength": 255}},
