@@ -160,7 +160,7 @@ class Gateway:
         event = decision_event(self._clock, asked, verdict, RequestContext(**about))
         receipt = await seal(self._ledger, event)
         refusal = refusal_of(verdict, is_known=match.endpoint is not None, allowed=match.allowed,
-                             is_protocol=match.is_protocol, request_id=visit.request_id,
+                             is_public=match.is_public, request_id=visit.request_id,
                              scheme=_scheme(asked.credentials))
         if refusal is not None:
             raise refusal

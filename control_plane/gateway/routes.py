@@ -29,14 +29,14 @@ class AmbiguousRouteError(GridwardenError):
 class Match:
     """What a request leads to. Without an endpoint, `allowed` lists the methods the path does have, if any.
 
-    `is_protocol`: the path belongs to a protocol that authenticates its own callers, so strangers may know of it.
+    `is_public`: strangers may know of the path: a probe's, or that of a protocol that authenticates its own callers.
     `echoes_request_id`: to one whose callers name their requests, and want the name back whatever is answered.
     """
 
     endpoint: Endpoint | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     allowed: tuple[str, ...] = ()
-    is_protocol: bool = False
+    is_public: bool = False
     echoes_request_id: bool = False
 
 
@@ -112,5 +112,5 @@ def _without_endpoint(methods: Mapping[str, Endpoint]) -> Match:
     if "GET" in names:
         names.add("HEAD")
     return Match(None, allowed=tuple(sorted(names)),
-                 is_protocol=any(endpoint.own_credentials for endpoint in methods.values()),
+                 is_public=any(endpoint.own_credentials or endpoint.probe for endpoint in methods.values()),
                  echoes_request_id=any(endpoint.echoes_request_id for endpoint in methods.values()))

@@ -118,18 +118,18 @@ class MethodNotAllowedError(GridwardenError):
 
 
 def refusal_of(  # noqa: PLR0913 - what a refusal says
-    verdict: Verdict, *, is_known: bool, allowed: tuple[str, ...], request_id: str, is_protocol: bool = False,
+    verdict: Verdict, *, is_known: bool, allowed: tuple[str, ...], request_id: str, is_public: bool = False,
     scheme: str = "Bearer",
 ) -> GridwardenError | None:
     """Return the error a verdict amounts to, None when the request passes; strangers learn nothing of unknown paths.
 
-    The paths of a public protocol are no secret: another method there is 405 for everybody (RFC 9126 section 2.3).
+    The paths of probes and public protocols are no secret: another method there is 405 for all (RFC 9126 section 2.3).
     """
     if verdict.refused_credential is not None:
         return CredentialRefusedError(verdict.refused_credential, verdict.challenge)
     if verdict.is_doubt:
         return UndecidedError(verdict.reasons)
-    if is_protocol and not is_known:
+    if is_public and not is_known:
         return MethodNotAllowedError(allowed)
     if not verdict.allow and verdict.principal.kind is PrincipalKind.ANONYMOUS:
         return CredentialsRequiredError()
