@@ -35,6 +35,7 @@ WRITE_TIMEOUT_S = 30.0
 MAX_PIPELINED = 64
 RETRY_AFTER_S = 5
 _CROWDED = frozenset({429, 503})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _log = structlog.get_logger("gridwarden.gateway")
 
 
@@ -139,7 +140,8 @@ class StrictProtocol(WaitingForReader, HttpToolsProtocol):
         self._kept_bytes += len(name) + len(value) + 4
         if self._kept_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_FIELDS:
             self._raise(431, "head-too-long")
-        super().on_header(name, value)
+        # llhttp leaves blanks behind a value, which are none of it (RFC 9110 section 5.5); framing has one spelling.
+        super().on_header(name, value if name.lower() in _FRAMING else value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """Check the whole head before anything is routed."""

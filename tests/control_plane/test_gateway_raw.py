@@ -179,6 +179,16 @@ def test_an_honest_request_is_answered(quiet: Running) -> None:
     assert b"\r\nx-request-id: " in answer
 
 
+def test_blanks_behind_a_value_are_none_of_it(quiet: Running) -> None:
+    credential = TOKEN.replace(b"\r\n", b" \t\r\n")
+
+    answer = quiet.say(b"GET /admin/users HTTP/1.1\r\nHost: gridwarden.test \r\n" + credential
+                       + b"Access-Purpose: audit\t\r\nConnection: close \r\n\r\n")
+
+    assert statuses(answer) == [200]
+    assert [context.purpose for context in quiet.city.contexts] == ["audit"]
+
+
 def test_pipelined_requests_are_each_decided(quiet: Running) -> None:
     answer = quiet.say(get(b"/admin/users") + get(b"/nowhere") + get(b"/admin/users", b"Connection: close\r\n"))
 
