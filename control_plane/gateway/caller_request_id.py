@@ -6,8 +6,7 @@ Here the answer repeats the caller's and ours goes by another name.
 
 from collections.abc import Sequence
 
-from control_plane.gateway.reply import Reply
-from control_plane.gateway.request_headers import RequestHeaders
+from control_plane.gateway.reply import Headers, Reply
 from shared_kernel.errors import InvalidInputError
 
 NAME = b"x-request-id"
@@ -21,13 +20,13 @@ class UnusableRequestIdError(InvalidInputError):
         super().__init__(f"X-Request-ID must stand once and hold at most {MAX_BYTES} visible ASCII characters")
 
 
-def repeat_request_id(fields: Sequence[tuple[bytes, bytes]], headers: RequestHeaders, reply: Reply) -> None:
-    """Let the answer carry the caller's id and the handler see it; raise UnusableRequestIdError for an odd one."""
+def repeat_request_id(fields: Sequence[tuple[bytes, bytes]], reply: Reply) -> Headers:
+    """Let the answer carry the caller's id; return the field for the handler. Raise UnusableRequestIdError."""
     given = [value for name, value in fields if name == NAME]
     if not given:
-        return
+        return []
     value = given[0]
     if len(given) > 1 or not 0 < len(value) <= MAX_BYTES or not (value.isascii() and value.decode().isprintable()):
         raise UnusableRequestIdError
-    headers.kept.append((NAME, value))
     reply.repeat(value)
+    return [(NAME, value)]

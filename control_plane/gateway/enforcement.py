@@ -107,6 +107,8 @@ class Gateway:
     def _arrived(self, scope: Scope, visit: Visit) -> tuple[RequestHeaders, Match]:
         """Read the request line, the fields and where they come from; leave in the scope what may be believed."""
         visit.path = path = canonical_path(scope.get("raw_path") or b"")
+        match = self._routes.find("WEBSOCKET" if scope["type"] == "websocket" else scope["method"], path)
+        named = repeat_request_id(scope["headers"], visit.reply) if match.echoes_request_id else []
         refuse_unusable_query(scope.get("query_string") or b"")
         headers = read_headers(scope["headers"])
         peer = (scope.get("client") or (NOWHERE, 0))[0]
@@ -115,12 +117,9 @@ class Gateway:
         visit.certificate = client_certificate(scope, headers.single.get(b"client-cert"), is_from_proxy=is_from_proxy)
         if is_from_proxy and headers.single.get(b"x-forwarded-proto") == b"https":
             scope["scheme"], visit.reply.is_https = _ENCRYPTED[scope["scheme"]], True
-        match = self._routes.find("WEBSOCKET" if scope["type"] == "websocket" else scope["method"], path)
         if match.endpoint is not None:
             visit.action = match.endpoint.action
-        if match.echoes_request_id:
-            repeat_request_id(scope["headers"], headers, visit.reply)
-        scope.update(path=path, root_path="", headers=headers.kept, path_params=match.parameters,
+        scope.update(path=path, root_path="", headers=headers.kept + named, path_params=match.parameters,
                      client=(visit.source_ip, 0))
         return headers, match
 

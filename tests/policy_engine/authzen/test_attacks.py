@@ -119,6 +119,16 @@ async def test_the_wrong_method_gets_the_name_of_its_request_back(pdp: Asking) -
     assert (told.status, told.headers["x-request-id"]) == (405, "r-4")
 
 
+@pytest.mark.parametrize(("fields", "status"), [
+    ({"content-encoding": "gzip"}, 415), ({"access-purpose": "NOT A WORD"}, 400)])
+async def test_a_head_that_is_refused_gets_the_name_of_its_request_back(
+    pdp: Asking, fields: dict[str, str], status: int,
+) -> None:
+    told = await pdp.post("/access/v1/evaluation", about(), headers={"x-request-id": "r-5", **fields})
+
+    assert (told.status, told.headers["x-request-id"]) == (status, "r-5")
+
+
 @pytest.mark.parametrize("name", ["", "a" * 257, "a\tb", "\u00fc"])
 async def test_a_request_id_that_cannot_be_repeated_is_400(pdp: Asking, name: str) -> None:
     told = await pdp.post("/access/v1/evaluation", about(), headers={"x-request-id": name})
