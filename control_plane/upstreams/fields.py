@@ -36,7 +36,8 @@ _NOT_TAKEN = _HOP_BY_HOP | {
     b"traceparent", b"tracestate", b"traceresponse", b"baggage", b"server-timing", b"timing-allow-origin",
     b"pragma", b"expires", b"age", b"warning", b"surrogate-control", b"cdn-cache-control",
     b"x-powered-by", b"x-aspnet-version", b"x-runtime", b"x-request-id", b"x-real-ip", b"x-accel-redirect",
-    b"x-accel-buffering", b"x-sendfile", b"x-frame-options", b"x-xss-protection", DEADLINE,
+    b"x-accel-buffering", b"x-sendfile", b"x-frame-options", b"x-xss-protection", b"ratelimit", b"ratelimit-policy",
+    DEADLINE,
 }
 _PREFIXES_NOT_TAKEN = (
     b"access-control-", b"cross-origin-", b"x-gridwarden-", b"gridwarden-", b"x-forwarded-", b"x-envoy-", b"sec-",

@@ -82,6 +82,7 @@ async def test_a_service_that_echoes_our_fields_is_not_heard(tmp_path: Path) -> 
                   if name not in {"host", "content-length"}]
         stolen = b"X-Copy: " + seen.fields["x-gridwarden-assertion"].encode()
         writer.write(ok(b"", *echoed, stolen, b"Server: secret/1", b"X-Powered-By: PHP", b"X-Total: 7",
+                        b'RateLimit: "address";r=9999', b'RateLimit-Policy: "address";q=9999',
                         b"Gridwarden-Watermark: forged", b"X_Gridwarden_Assertion: forged"))
 
     async with scripted(echo) as service, bed(tmp_path, plan_of(service.url)) as here:
