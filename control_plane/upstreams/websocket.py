@@ -20,7 +20,7 @@ from control_plane.upstreams.targets import Attempt, Target
 from shared_kernel.context import context_of
 
 MAX_MESSAGE_BYTES = 1 << 20
-GOING_AWAY, INTERNAL_ERROR = 1001, 1011
+NORMAL, GOING_AWAY, INTERNAL_ERROR = 1000, 1001, 1011
 _PASSED_ON = frozenset({1000, 1001, 1003, 1007, 1008, 1009, 1012, 1013})
 _OURS = frozenset({4401, 4403})
 _APPLICATION = range(3000, 5000)
@@ -128,7 +128,12 @@ async def _back(websocket: WebSocket, there: ClientWebSocketResponse) -> tuple[i
 
 
 def _farewell(code: int | None, reason: str | None) -> tuple[int, str]:
-    """Return a service's close code for our client; codes with which the gateway speaks are the gateway's alone."""
+    """Return a service's close code for our client; codes with which the gateway speaks are the gateway's alone.
+
+    A farewell without a code (RFC 6455 section 7.1.5), as a browser's `close()` says it, is a normal end.
+    """
+    if not code:
+        return NORMAL, ""
     if code in _PASSED_ON or (code in _APPLICATION and code not in _OURS):
         return int(code or 0), (reason or "").encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
     return INTERNAL_ERROR, ""

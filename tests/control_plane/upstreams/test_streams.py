@@ -79,6 +79,8 @@ class Live:
                 await socket.close(code=4_000, message=b"as you wish")
             elif message.data == "impostor":
                 await socket.close(code=4_401, message=b"your token ended")
+            elif message.data == "wordless" and request.transport is not None:
+                request.transport.write(b"\x88\x00")
             elif message.type is WSMsgType.TEXT:
                 await socket.send_str(f"you said {message.data}")
             else:
@@ -219,7 +221,7 @@ async def test_websocket_messages_go_both_ways(tmp_path: Path) -> None:
     assert claims["sub"] == "u-admin"
 
 
-@pytest.mark.parametrize(("word", "code"), [("bye", 4_000), ("impostor", 1_011)])
+@pytest.mark.parametrize(("word", "code"), [("bye", 4_000), ("impostor", 1_011), ("wordless", 1_000)])
 async def test_a_service_closes_a_websocket_but_not_in_the_gateways_words(
     tmp_path: Path, word: str, code: int,
 ) -> None:
