@@ -69,6 +69,8 @@ async def test_the_document_says_who_may(product: Product) -> None:
         "ledger.erase", ["admin", "data_steward"], "roles")
     assert erase["security"] == [{"bearer": []}, {"dpop": []}]
     assert paths["/api/v1/customers"]["get"]["x-dataset"] == "grid.customers"
+    assert "analyst" not in paths["/api/v1/meters"]["get"]["x-roles"], "who sees sums only sees no household's readings"
+    assert "analyst" in paths["/api/v1/analytics/consumption/windows"]["get"]["x-roles"]
     assert paths["/oauth2/token"]["post"]["security"] == [{}, {"client": []}]
     assert paths["/login"]["get"]["x-open-to"] == "everyone"
     assert paths["/metrics"]["get"]["x-open-to"] == "this machine"
