@@ -16,7 +16,9 @@ from control_plane.upstreams.connections import CheckedResponse, CleanConnector
 from control_plane.upstreams.fields import MAX_FIELDS, MAX_HEAD_BYTES, Headers, UnusableHeadError
 from control_plane.upstreams.plan import Address, Service
 
-KEEP_ALIVE_S = 15.0
+KEEP_ALIVE_S = 4.0
+"""Shorter than the 5 s after which common servers (uvicorn, Node, Apache) close: a request that meets the closing is
+lost, and only what is marked as repeatable is repeated."""
 READ_BYTES = 65_536
 MAX_LINE_BYTES = 16_384
 SWITCHING_PROTOCOLS = 101
