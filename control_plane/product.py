@@ -39,6 +39,7 @@ from identity.http.endpoints import endpoints as identity_endpoints
 from identity.service import IdentityProvider
 from policy_engine.http import endpoints as policy_endpoints
 from policy_engine.http import operations as policy_operations
+from policy_engine.http.authzen import described as authzen_described
 from policy_engine.http.authzen import endpoints as authzen_endpoints
 from policy_engine.http.bundles import bundle_endpoints
 from shared_kernel.clock import Clock
@@ -92,7 +93,7 @@ class Product:
             clock=self.clock, token_key=page_token_key(KeyFiles(self.home.keys / "identity")),
             origin=self.settings.gateway_origin())
         return with_description(
-            (*own, *policy_operations.authzen(authzen_endpoints(city))), self._audience,
+            (*own, *authzen_described(authzen_endpoints(city))), self._audience,
             version=version("gridwarden"), origin=self.settings.gateway_origin())
 
     def _audience(self) -> Audience:

@@ -1,9 +1,7 @@
-"""What the house's routes take and give; AuthZEN's messages are written down in its own standard."""
+"""What the house's routes take and give; those of AuthZEN are described beside them (`authzen.operations`)."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
-from shared_kernel.endpoint import Endpoint
 from shared_kernel.operation import (
     ANY,
     COUNT,
@@ -39,24 +37,3 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("DELETE", "/api/v1/policy/risk/{subject}"): Operation(
         "Make a subject unknown again: a new place or device is confirmed"),
 }
-_EVALUATION = {"type": "object", "required": ["subject", "action", "resource"]}
-_SUMMARIES: Mapping[str, tuple[str, Mapping[str, object]]] = {
-    "evaluation": ("May this subject do this action on this resource? (AuthZEN 1.0 section 6)", _EVALUATION),
-    "evaluations": ("The same of several at once (section 7)", ANY),
-    "subject": ("Who may (section 8.4)", ANY),
-    "resource": ("On what (section 8.5)", ANY),
-    "action": ("What one may (section 8.6)", ANY),
-}
-
-
-def authzen(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """Return the AuthZEN routes with what they take and give."""
-    return tuple(replace(each, operation=_operation(each)) for each in endpoints)
-
-
-def _operation(endpoint: Endpoint) -> Operation:
-    name = endpoint.path.rpartition("/")[2]
-    if name not in _SUMMARIES:
-        return Operation("Where to ask (AuthZEN 1.0 section 9)", ANY)
-    summary, takes = _SUMMARIES[name]
-    return Operation(summary, ANY, dict(takes), fields={"X-Request-ID": {"type": "string", "maxLength": 255}})

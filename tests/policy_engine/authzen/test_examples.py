@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
+from policy_engine.http.authzen import described, endpoints
 from tests.control_plane.gateway_city import Told, ask
 from tests.policy_engine.authzen.authzen_city import ORIGIN, Asking
 
@@ -66,6 +67,7 @@ def _request(kind: str, example: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 async def test_every_json_example_is_answered_as_the_schemas_say(
     pdp: Asking, shared_vectors: Path, schemas: dict[str, Draft202012Validator],
 ) -> None:
+    ours = {each.path: each.operation for each in described(endpoints(pdp.city))}
     examples = [one["json"] for one in json.loads((shared_vectors / "authzen" / "examples.json").read_text())]
     seen: Counter[str] = Counter()
     for example in examples:
@@ -81,11 +83,14 @@ async def test_every_json_example_is_answered_as_the_schemas_say(
         if what == "evaluation":
             schemas["request"].validate(body)
 
-        told = await pdp.post(f"/access/v1/{PATHS[what]}", body, token="pep" if what.startswith("ev") else "pep_search")
+        path = f"/access/v1/{PATHS[what]}"
+        told = await pdp.post(path, body, token="pep" if what.startswith("ev") else "pep_search")
 
         assert told.status == (400 if "another_option" in example.get("options", {}) else 200), (example, told.body)
         if told.status == 200:
+            Draft202012Validator(ours[path].takes).validate(body)
             schemas[what].validate(told.json)
+            Draft202012Validator(ours[path].gives).validate(told.json)
 
     assert sum(seen.values()) == 37
     assert set(seen) == {"entity", "name", "context", "evaluation", "evaluations", "subject", "resource", "action",
