@@ -7,14 +7,23 @@
 5. `with` replaces input or data, never a function.
 6. Every name has a value (`names.py`), and a function is called, never read.
 7. An import is of data, of input, or of a keyword both engines know, and of two imports none hides the other.
+8. What may be missing (`absences.py`), and values and patterns of two readings (`patterns.py`).
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policy_engine.adapters.definitions import definitions, refuse_conflicts
+from policy_engine.adapters.absences import Knowledge, faults_of_absences
+from policy_engine.adapters.definitions import always_there, definitions, refuse_conflicts
 from policy_engine.adapters.names import WILDCARD, given_values, uses_of
+from policy_engine.adapters.patterns import (
+    faults_of_patterns,
+    faults_of_tables,
+    faults_of_values,
+    faults_of_with,
+    possibly_empty,
+)
 from policy_engine.adapters.syntax import Path, chain, module_path, nodes, references, spelled_out
 from policy_engine.domain.builtins import ALLOWED, ARITY, COSTLY, DIFFERS
 from policy_engine.domain.bundle import RefusedBundleError
@@ -36,6 +45,14 @@ class _Surroundings:
     rules: set[Path]
     aliases: Mapping[str, Path]
     imported: frozenset[str]
+    certain: frozenset[Path]
+    possibly_empty: frozenset[Path]
+
+    @property
+    def own(self) -> set[str]:
+        """The first words of the rules of this file's package."""
+        length = len(self.package)
+        return {path[length] for path in self.rules if path[:length] == self.package and len(path) > length}
 
 
 def refuse_unsure(modules: Mapping[str, Any]) -> None:
@@ -47,7 +64,8 @@ def refuse_unsure(modules: Mapping[str, Any]) -> None:
     for name, module in modules.items():
         package = module_path(module)
         imported = frozenset(_imported(one)[0] for one in module["imports"])
-        around = _Surroundings(package, packages, functions, {one.path for one in found}, _aliases(module), imported)
+        around = _Surroundings(package, packages, functions, {one.path for one in found}, _aliases(module), imported,
+                               always_there(found), possibly_empty(modules))
         for why in _faults(module, around):
             raise RefusedBundleError(f"{name} {why}")
 
@@ -67,12 +85,16 @@ def _faults(module: Any, around: _Surroundings) -> Iterator[str]:  # noqa: ANN40
         if root == "data" and any(known[: len(path)] == path for known in around.packages):
             yield f"reads {'.'.join(('data', *path))} as a document: name the rule, or the table in data.json"
     yield from _faults_of_expressions(module["rules"])
+    yield from faults_of_values(module["rules"])
+    yield from faults_of_patterns(module["rules"])
+    yield from faults_of_with(module["rules"], around.own)
     for rule in module["rules"]:
         yield from _faults_of_names(rule, around)
 
 
 def _faults_of_head(kind: str, head: Any) -> Iterator[str]:  # noqa: ANN401 - a syntax tree
     root, steps, _ = chain(head["refr"])
+    yield from faults_of_tables(head)
     if None in steps[:-1]:
         yield "names a rule by a variable that is not its last part: name the parts"
     if kind == "Default" and head["args"]:
@@ -98,16 +120,19 @@ def _faults_of_imports(imports: Any) -> Iterator[str]:  # noqa: ANN401 - a synta
 def _faults_of_names(rule: Any, around: _Surroundings) -> Iterator[str]:  # noqa: ANN401 - a syntax tree
     uses = uses_of(rule)
     given = given_values(rule, uses)
-    own = {path[len(around.package)] for path in around.rules if path[: len(around.package)] == around.package
-           and len(path) > len(around.package)}
     for use in uses:
         if use.name == WILDCARD and not use.binds:
             yield f"uses _ in line {use.line}, where nothing gives it a value: name what is meant"
-        elif use.name not in given | own | around.imported | _ROOTS:
+        elif use.name not in given | around.own | around.imported | _ROOTS:
             yield f"uses {use.name} in line {use.line}, which nothing gives a value: define it, or correct its name"
         elif use.name not in given and any(
                 around.functions.keys() & _prefixes(_full(use.name, use.steps, around))):
             yield f"reads the function {use.name} in line {use.line}: call it"
+        elif use.name not in given and _full(use.name, use.steps, around) in around.possibly_empty:
+            yield (f"reads {'.'.join((use.name, *use.steps))} in line {use.line} as a whole, though nothing may stand "
+                   "below it: name what is meant")
+    yield from faults_of_absences(rule, Knowledge(
+        frozenset(given), around.certain, lambda root, steps: _full(root, steps, around)))
 
 
 def _faults_of_expressions(rules: Any) -> Iterator[str]:  # noqa: ANN401 - a syntax tree

@@ -43,6 +43,11 @@ def definitions(modules: Mapping[str, Any]) -> list[Definition]:
             for kind, content in (rule["Spec"]["head"] if "Spec" in rule else rule).items()]
 
 
+def always_there(found: Iterable[Definition]) -> frozenset[Path]:
+    """Return the rules that always have a value: sets, tables, and those with a default."""
+    return frozenset(one.path for one in found if one.is_default or one.shape in (_SHAPES["Set"], _TABLE))
+
+
 def refuse_conflicts(found: Iterable[Definition], packages: Iterable[Path]) -> None:
     """Raise RefusedBundleError for the first definition that OPA would not take beside the others."""
     first: dict[Path, Definition] = {}

@@ -18,6 +18,7 @@ from typing import Any
 
 from policy_engine.adapters.annotations import refuse_instructions
 from policy_engine.adapters.constructs import refuse_unsure
+from policy_engine.adapters.patterns import refuse_doubtful_data
 from policy_engine.adapters.syntax import nodes
 from policy_engine.domain.bundle import RefusedBundleError
 
@@ -38,8 +39,9 @@ _COMMENT = re.compile(r"#[^\n]*")
 _SIGNS = re.compile(r"-(?:\s*-){100}")
 
 
-def inspect(policies: Mapping[str, str]) -> None:
-    """Raise RefusedBundleError for the first thing found that must not be there."""
+def inspect(policies: Mapping[str, str], data: bytes = b"") -> None:
+    """Raise RefusedBundleError for the first thing found that must not be there; `data` is the bundle's data.json."""
+    refuse_doubtful_data(data)
     for name, text in policies.items():
         _refuse_depth(name, text)
     refuse_instructions(policies)
@@ -111,6 +113,8 @@ def _spell_out(module: Any, text: bytes) -> None:  # noqa: ANN401 - a syntax tre
     for imported in module["imports"]:
         span = imported.get("as")
         imported["alias"] = at(span["start"], span["end"]) if span else None
+    for number in nodes(module, "Number"):
+        number["text"] = at(number["span"]["start"], number["span"]["end"])
     for every in nodes(module["rules"], "Every"):
         every["names"] = [at(span["start"], span["end"]) for span in (every["key"], every["value"]) if span]
     for some in nodes(module["rules"], "SomeVars"):

@@ -42,6 +42,18 @@ def given_values(rule: Any, uses: list[Use]) -> set[str]:  # noqa: ANN401 - a sy
     return {use.name for use in uses if use.binds} | {name for every in nodes(rule, "Every") for name in every["names"]}
 
 
+def given_outside_indexes(rule: Any) -> set[str]:  # noqa: ANN401 - a syntax tree
+    """Return the names that have a value before they stand in brackets: those of arguments, := and every."""
+    head = next(iter(rule["Spec"]["head"].values()))
+    patterns = [head.get("args", []), *(one["lhs"] for one in nodes(rule, "AssignExpr"))]
+    return {str(chain(one)[0]) for pattern in patterns for one in _variables(pattern)} | {
+        name for every in nodes(rule, "Every") for name in every["names"]}
+
+
+def _variables(tree: object) -> Iterator[dict[str, Any]]:
+    return ({"Var": one} for one in nodes(tree, "Var"))
+
+
 def _uses(tree: object, *, binds: bool = False, closed: bool = False) -> Iterator[Use]:
     if isinstance(tree, list):
         for item in tree:

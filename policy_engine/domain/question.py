@@ -88,16 +88,18 @@ def _are_labels(value: Any) -> bool:  # noqa: ANN401 - whatever somebody sent
 
 
 @lru_cache(maxsize=16_384)
-def _reads_as_address(text: str) -> bool:
+def _address(text: str) -> str | None:
+    """Return an address as policies see it, an IPv4 one never as IPv6, of which engines think differently."""
     try:
-        ip_address(text)
+        found = ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(mapped) if mapped else text
 
 
 def _is_address(value: object) -> bool:
-    return isinstance(value, str) and _reads_as_address(value)
+    return isinstance(value, str) and _address(value) is not None
 
 
 def _whole(value: object, *, most: int) -> bool:
@@ -175,6 +177,7 @@ def to_input(question: Question) -> dict[str, Any]:
     for names in ("roles", "scopes", "amr"):
         subject[names] = sorted(subject[names])
     document["resource"]["columns"] = dict(document["resource"]["columns"])
+    document["context"]["source_ip"] = _address(document["context"]["source_ip"])
     return document
 
 

@@ -53,6 +53,11 @@ def test_the_digest_is_of_all_but_the_address() -> None:
     assert digest_of(here) == digest_of(elsewhere) != digest_of(other)
 
 
+@pytest.mark.parametrize("clothed", ["::ffff:203.0.113.7", "0:0:0:0:0:FFFF:cb00:7107"])
+def test_an_ipv4_address_in_ipv6_clothes_is_itself_to_every_engine(clothed: str) -> None:
+    assert to_document(question(source_ip=clothed)) == to_document(question(source_ip="203.0.113.7"))
+
+
 def test_no_text_can_pass_for_the_address() -> None:
     sly = '","source_ip":"198.51.100.1","x":"'
     one, two = (to_document(question(purpose=purpose)) for purpose in (sly, sly.replace("198", "199")))
