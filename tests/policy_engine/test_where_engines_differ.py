@@ -115,4 +115,4 @@ def test_data_of_two_readings_are_refused(data: bytes) -> None:
 
 
 def test_data_that_only_resemble_them_are_taken() -> None:
-    inspect({"a.rego": "package gateway\n"}, b'{"a": "1.5 \\" 2.5", "b": [123456789012345, -1], "c": "2001:db8::ffff:1"}')
+    inspect({"a.rego": "package a\n"}, b'{"a": "1.5 \\" 2.5", "b": [123456789012345, -1], "c": "2001:db8::ffff:1"}')
