@@ -7,7 +7,7 @@ from typing import Any
 from policy_engine.http.authzen.messages import MAX_EVALUATIONS, MAX_ID, Semantic
 from policy_engine.http.authzen.metadata import PATHS
 from shared_kernel.endpoint import Endpoint
-from shared_kernel.operation import ANY, COUNT, FLAG, TEXT, Operation, Parts, record
+from shared_kernel.operation import ANY, COUNT, FLAG, MAYBE_COUNT, TEXT, Operation, Parts, record
 
 _NAME: Parts = {"type": "string", "maxLength": MAX_ID}
 _PROPERTIES: Parts = {"properties": ANY}
@@ -28,7 +28,7 @@ _EVALUATIONS: Parts = {
 _DECISION = record({"decision": FLAG}, _CONTEXT, "AuthzenDecision")
 _DECISIONS: Parts = {"anyOf": [_DECISION, record({"evaluations": {"type": "array", "items": _DECISION}})]}
 
-_PAGE: Parts = {**_CONTEXT, "page": record({}, {"token": TEXT, "limit": COUNT})}
+_PAGE: Parts = {**_CONTEXT, "page": record({}, {"token": TEXT, "limit": {**MAYBE_COUNT, "minimum": 0}})}
 
 
 def _found(item: Parts) -> dict[str, Any]:

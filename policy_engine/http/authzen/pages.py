@@ -58,6 +58,8 @@ class PageTokens:
         if not isinstance(given, dict):
             raise MalformedRequestError("page", "an object")
         limit, token = given.get("limit"), given.get("token", "")
+        if type(limit) is float and limit.is_integer():
+            limit = int(limit)  # 2.0 is a whole number too (JSON Schema, section 6.1.1)
         if limit is not None and (type(limit) is not int or limit < 0):
             raise MalformedRequestError("page.limit", "a whole number, not negative")
         if not isinstance(token, str):

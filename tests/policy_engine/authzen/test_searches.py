@@ -109,6 +109,14 @@ async def test_a_forged_token_or_odd_page_is_400(pdp: Asking, page: Any) -> None
     assert (await pdp.post("/access/v1/search/subject", WHO | {"page": page}, token="pep_search")).status == 400
 
 
+async def test_a_whole_number_may_be_written_with_a_point(pdp: Asking) -> None:
+    first = await pdp.search("subject", WHO | {"page": {"limit": 1.0}})
+    second = await pdp.search("subject", WHO | {"page": {"limit": 1, "token": first["page"]["next_token"]}})
+
+    assert (first["page"]["count"], second["page"]["count"]) == (1, 1)
+    assert first["results"] != second["results"]
+
+
 async def test_a_limit_of_nothing_gives_nothing_and_a_token(pdp: Asking) -> None:
     told = await pdp.search("subject", WHO | {"page": {"limit": 0}})
 
