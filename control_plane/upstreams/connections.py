@@ -69,8 +69,17 @@ class CheckedResponse(aiohttp.ClientResponse):
         found = await super().start(connection)
         try:
             self.head = checked_head(self.status, list(self.raw_headers))
+            if self.status == _SWITCHING_PROTOCOLS:
+                self._refuse_unoffered()
         except UnusableHeadError:
             if carrier is not None:
                 carrier.close()
             raise
         return found
+
+    def _refuse_unoffered(self) -> None:
+        """Raise UnusableHeadError for a websocket by another protocol than was asked for (RFC 6455 section 4.1)."""
+        offered = [name.strip() for name in self.request_info.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        chosen = self.headers.getall("Sec-WebSocket-Protocol", [])
+        if len(chosen) > 1 or not set(chosen) <= set(offered) or "Sec-WebSocket-Extensions" in self.headers:
+            raise UnusableHeadError("it speaks a subprotocol or an extension that nobody offered")

@@ -1,6 +1,8 @@
 """Long answers, event streams and websockets through the gateway: with backpressure, watched, and ended both ways."""
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from tests.control_plane.gateway_city import City, RoleRules, Ruling
-from tests.control_plane.upstreams.bed import ADMIN, Bed, application, bed, client, listening
+from tests.control_plane.upstreams.bed import ADMIN, Bed, Seen, application, bed, client, listening, scripted
 
 PLAN = """services:
   live:
@@ -249,5 +251,21 @@ async def test_a_websocket_the_service_refuses_is_refused_before_it_is_accepted(
     async with town(tmp_path) as (_, _, url), client() as caller:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
             await caller.ws_connect(f"{url}/live/refused", headers=ADMIN)
+
+    assert refusal.value.status == 502
+
+
+@pytest.mark.parametrize("odd", [b"Sec-WebSocket-Protocol: grid.v9", b"Sec-WebSocket-Extensions: permessage-deflate"])
+async def test_a_websocket_by_words_nobody_offered_is_a_bad_gateway(tmp_path: Path, odd: bytes) -> None:
+    async def switch(seen: Seen, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        key = seen.fields["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accepted = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest())
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                     b"Sec-WebSocket-Accept: " + accepted + b"\r\n" + odd + b"\r\n\r\n")
+
+    async with scripted(switch) as service, bed(tmp_path, PLAN.replace("URL", service.url)) as here, listening(
+            here.gateway) as port, client() as caller:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+            await caller.ws_connect(f"http://127.0.0.1:{port}/live/socket", headers=ADMIN, protocols=("grid.v2",))
 
     assert refusal.value.status == 502
