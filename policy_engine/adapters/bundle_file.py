@@ -26,6 +26,8 @@ class BundleFile:
 
     def read(self) -> Bundle:
         """Return the bundle; raise RefusedBundleError when it cannot be read, unpacked or believed."""
+        if self._path.exists() and not self._path.is_file():
+            raise RefusedBundleError(f"{self._path} is no plain file")
         try:
             with self._path.open("rb") as file:
                 raw = file.read(MAX_PACKED + 1)

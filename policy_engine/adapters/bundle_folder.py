@@ -1,5 +1,7 @@
 """The folder that holds the bundle: `data.json` and every `.rego` below it, except `*_test.rego`."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from policy_engine.domain.bundle import DATA_FILE, POLICY_SUFFIX, Bundle, RefusedBundleError
@@ -17,12 +19,16 @@ class BundleFolder:
         """Return (name, modification time, size) of every file; differs when the bundle may have changed."""
         found = []
         for path in self._paths():
-            status = path.stat()
-            found.append((str(path), status.st_mtime_ns, status.st_size))
+            with suppress(OSError):
+                status = path.stat()
+                found.append((str(path), status.st_mtime_ns, status.st_size))
         return tuple(found)
 
     def read(self) -> Bundle:
         """Return the bundle; raise RefusedBundleError when the folder cannot be read."""
+        for path in self._paths():
+            if not path.is_file():
+                raise RefusedBundleError(f"{path} is no plain file, nor a link to one: remove it")
         try:
             return Bundle({path.relative_to(self._folder).as_posix(): path.read_bytes() for path in self._paths()})
         except OSError as cause:
@@ -31,4 +37,4 @@ class BundleFolder:
     def _paths(self) -> list[Path]:
         rego = (path for path in self._folder.rglob(f"*{POLICY_SUFFIX}") if not path.stem.endswith("_test"))
         data = self._folder / DATA_FILE
-        return sorted([*rego, *([data] if data.is_file() else [])])
+        return sorted([*rego, *([data] if os.path.lexists(data) else [])])

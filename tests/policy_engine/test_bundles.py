@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -176,6 +177,12 @@ def _member(name: str, content: bytes = b"package gateway", *, kind: bytes = tar
     return member, content
 
 
+def _tar_of_renamings(times: int) -> bytes:
+    member = tarfile.TarInfo("a.rego")
+    member.pax_headers = {"path": "b.rego"}
+    return member.tobuf(tarfile.PAX_FORMAT)[:1024] * times
+
+
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "climbs": (_tar(_member("../../etc/cron.d/x.rego")), "no name for a file"),
     "climbs within": (_tar(_member("a/../b.rego")), "no name for a file"),
@@ -193,6 +200,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "yaml": (_tar(_member("data.yaml", b"{}")), "neither a .rego file nor"),
     "wasm": (_tar(_member("policy.wasm", b"x")), "neither a .rego file nor"),
     "too many": (_tar(*(_member(f"a{number}.rego") for number in range(MAX_MEMBERS + 1))), "more than 1,000 files"),
+    "too many folders": (
+        _tar(*(_member(f"a{number}", b"", kind=tarfile.DIRTYPE) for number in range(MAX_MEMBERS + 1))), "and folders"),
+    "headers of headers": (gzip.compress(_tar_of_renamings(2_000)), "no tar archive"),
     "bomb": (gzip.compress(bytes(70 * 2**20)), "unpacks to more than"),
     "large": (bytes(MAX_PACKED + 1), "are the most"),
     "no gzip": (b"PK\x03\x04", "no gzip file"),
@@ -218,6 +228,46 @@ def test_any_bytes_are_a_bundle_or_refused(raw: bytes) -> None:
         except RefusedBundleError:
             continue
         pytest.fail("bytes of chance are no signed bundle")
+
+
+@pytest.mark.parametrize(("roots", "why"), [
+    (["elsewhere"], "outside the roots"), ([], "outside the roots"), (["gateway/x"], "outside the roots"),
+    (["gateway", "gateway/x"], "holds another root"), (["gateway", "/gateway/"], "holds another root"),
+    (["gateway"], "brings data.roles"),
+])
+def test_what_is_outside_the_roots_of_the_manifest_is_refused(roots: list[str], why: str) -> None:
+    files = {"p.rego": b"package gateway\n", "data.json": b'{"roles": {"a": 1}}',
+             ".manifest": json.dumps({"roots": roots}).encode()}
+
+    with pytest.raises(RefusedBundleError, match=why):
+        bundle_from(files, None)
+
+
+def test_what_is_inside_the_roots_of_the_manifest_is_taken() -> None:
+    files = {"p.rego": b"package gateway.x\n", "data.json": b'{"roles": {"a": {"b": 1}}}'}
+
+    for roots in (["gateway", "roles"], ["gateway/x", "roles/a"], [""]):
+        assert bundle_from({**files, ".manifest": json.dumps({"roots": roots}).encode()}, None).policies
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero"),
+                                  lambda path: Path(path).symlink_to("away")])
+@pytest.mark.parametrize("name", ["b.rego", "data.json"])
+def test_a_folder_with_what_is_no_file_is_refused_at_once(
+        name: str, make: Callable[[Path], None], tmp_path: Path) -> None:
+    (tmp_path / "a.rego").write_text("package gateway\n")
+    make(tmp_path / name)
+
+    assert BundleFolder(tmp_path).fingerprint()
+    with pytest.raises(RefusedBundleError, match="no plain file"):
+        BundleFolder(tmp_path).read()
+
+
+def test_a_pipe_in_the_place_of_a_bundle_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "b.tar.gz")
+
+    with pytest.raises(RefusedBundleError, match="no plain file"):
+        BundleFile(tmp_path / "b.tar.gz").read()
 
 
 def test_the_same_policies_make_the_same_file() -> None:
