@@ -37,14 +37,13 @@ clearance := reach if {
 
 # A missing or unknown label counts as RESTRICTED; `not levels[label] <= clearance` would let it through.
 obligations["mask"] := {"columns": columns} if {
-	is_object(input.resource.columns)
+	labels := input.resource.columns
+	is_object(labels)
 	levels := data.access.levels
+	highest := levels.RESTRICTED
 	reached := clearance
-	columns := sort([column |
-		some column, label in input.resource.columns
-		object.get(levels, label, levels.RESTRICTED) > reached
-	])
-	count(columns) > 0
+	columns := sort([column | some column, label in labels; object.get(levels, label, highest) > reached])
+	columns != []
 }
 
 masking := [sprintf("%v masked: above your clearance %v", [concat(", ", mask.columns), label_of(clearance)]) |

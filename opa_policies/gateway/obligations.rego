@@ -66,15 +66,18 @@ devices(column) := object.get(data.regions.devices, [object.get(data.regions.of,
 is_regional if {
 	data.regions.of[input.subject.id]
 } else if {
-	count(data.regions.bound_roles) > 0
-	count(roles) > 0
-	every role in roles { data.regions.bound_roles[role] }
+	bound := data.regions.bound_roles
+	bound != {}
+	roles != set()
+	every role in roles { bound[role] }
 }
 
 # No single household: for whom every permitting role has a floor, the highest of them.
 obligations["aggregate_floor"] := {"n": max([floor.n | some floor in floors]), "grain": floors[0].grain} if {
-	floor_of := data.access.floors[input.resource.dataset]
-	permitted := data.access.by_role[input.action]
+	access := data.access
+	floor_of := access.floors[input.resource.dataset]
+	count(roles & object.keys(floor_of)) > 0
+	permitted := access.by_role[input.action]
 	floors := [object.get(floor_of, role, {"n": 0}) | some role in roles; role in permitted]
 	count(floors) > 0
 	every floor in floors { floor.n > 0 }
