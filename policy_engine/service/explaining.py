@@ -25,6 +25,8 @@ MOST_CHANGES = 12
 NOT_KEPT = ("the bundle {revision} that decided is not kept any more, or is not what its name says: the decision "
             "cannot be asked again")
 
+NOT_TAKEN = "the bundle {revision} that decided is not taken any more ({why}): the decision cannot be asked again"
+
 
 class UnknownRevisionError(NotFoundError):
     """No bundle of this revision is kept."""
@@ -120,6 +122,13 @@ def _explained(sealed: Sealed, bundle: Bundle | None, current: Bundle | None) ->
     """Do all of it in one thread, because a machine belongs to the one that made it."""
     if bundle is None:
         return Why(obstacle=NOT_KEPT.format(revision=sealed.revision[:12]), now=_now(sealed, current))
+    try:
+        return _replayed(sealed, bundle, current)
+    except RefusedBundleError as error:
+        return Why(obstacle=NOT_TAKEN.format(revision=sealed.revision[:12], why=error.why), now=_now(sealed, current))
+
+
+def _replayed(sealed: Sealed, bundle: Bundle, current: Bundle | None) -> Why:
     with ReplayMachine(bundle) as machine:
         replayed = _asked(machine, sealed.question, sealed.revision)
         rules = tuple(_met(machine, rule) for rule in rules_of(bundle.policies).values())

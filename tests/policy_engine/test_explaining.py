@@ -165,3 +165,18 @@ async def test_an_answer_that_was_altered_differs(kept: KeptBundles) -> None:
 
     assert why.agrees is False
     assert why.differences == ("sealed answer: True; asked again: False",)
+
+
+async def test_a_decision_of_a_bundle_that_is_not_taken_any_more_says_so_and_what_is_answered_today(
+    kept: KeptBundles,
+) -> None:
+    shipped, asked = BundleFolder(SHIPPED).read(), question()
+    old = Bundle({**shipped.files, "gateway/old.rego": b"package gateway\nhalf := 0.5\n"})
+    await kept.keep(old)
+    sealed = Sealed(asked, digest_of(to_document(asked)), old.revision, allow=False, reasons=(), obligations={})
+
+    why = await Explainer(kept, lambda: shipped).explain(sealed)
+
+    assert "is not taken any more (gateway/old.rego writes the number 0.5" in (why.obstacle or "")
+    assert why.agrees is None
+    assert why.now is not None
