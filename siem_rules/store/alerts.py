@@ -100,11 +100,6 @@ class AlertStore:
                 alert_id, seq,
             )
 
-    async def count_open(self) -> int:
-        """Return how many alerts are not closed."""
-        async with transaction(self._pool) as connection:
-            return int(await connection.fetchval("SELECT count(*) FROM siem_rules.alerts WHERE status <> 'Closed'"))
-
     async def change_status(
         self, change: StatusChange, seal: Callable[[StoredAlert], Awaitable[None]],
     ) -> StoredAlert:
