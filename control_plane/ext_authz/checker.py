@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from control_plane.ext_authz.permission import TICKET, Mutations, Ticket, mutations
 from control_plane.ext_authz.route_map import METHODS
+from control_plane.gateway.head_check import TARGET
 from control_plane.gateway.peers import NOWHERE, is_loopback
 from control_plane.problems import MEDIA_TYPE, problem_of
 from shared_kernel.errors import InvalidInputError, UnavailableError
@@ -96,6 +97,8 @@ class Checker:
     async def _checked(self, asked: Check) -> Mutations | Denied:
         if asked.method not in METHODS:
             raise UnusableCheckError("a method that is not taken")
+        if not TARGET.fullmatch(asked.target):
+            raise UnusableCheckError("a target that is no path with a query: send / and visible ASCII, without #")
         ticket, told = Ticket(), _Told()
         await self._gateway(_scope(asked, ticket), _no_body, told)
         if told.status == _OK and ticket.fields is not None:

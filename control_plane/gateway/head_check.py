@@ -11,7 +11,7 @@ from dataclasses import dataclass
 MAX_HEAD_BYTES = 16_384
 MAX_FIELDS = 100
 VERSIONS = frozenset({"1.0", "1.1"})
-_TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")
+TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 _LOOKALIKES = frozenset({b"content_length", b"transfer_encoding"})
@@ -62,7 +62,7 @@ def _host_is_odd(head: Head) -> bool:
 
 _RULES: tuple[tuple[int, str, Callable[[Head], bool]], ...] = (
     (505, "http-version", lambda head: head.version not in VERSIONS),
-    (400, "target-form", lambda head: not _TARGET.fullmatch(head.target)),
+    (400, "target-form", lambda head: not TARGET.fullmatch(head.target)),
     (431, "head-too-long", lambda head: len(head.target) + head.field_bytes > MAX_HEAD_BYTES),
     (400, "host", _host_is_odd),
     (400, "transfer-encoding", _coding_is_odd),

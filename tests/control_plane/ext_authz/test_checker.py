@@ -84,7 +84,7 @@ TRICKS = [
     b"/admin/x/../users", b"/admin/%2e%2e/admin/users", b"/admin/users%0a", b"/admin/users%00", b"/admin/users;a=b",
     b"/admin\\users", b"/admin%5cusers", b"/admin%252fusers", b"/%61dmin/users", b"/admin/users#x", b"/admin/users.",
     b"/admin/use\xc0\xaf", b"/admin/\xe2\x88\x95users", "/admin/\u2215users".encode(), b"http://evil/admin/users",
-    b"*", b"", b"admin/users", b"/admin/users?a=%00", b"/" + b"a" * 4_000,
+    b"*", b"", b"admin/users", b"/admin/users?a=%00", b"/admin/users?a=b#c", b"/admin/users?a= b", b"/" + b"a" * 4_000,
 ]
 
 
