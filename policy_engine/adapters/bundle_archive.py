@@ -10,9 +10,8 @@ import io
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
-from policy_engine.adapters.inspection import packages
 from policy_engine.domain.bundle import DATA_FILE, POLICY_SUFFIX, TEST_SUFFIX, Bundle, RefusedBundleError
 from policy_engine.domain.bundle_signature import SIGNATURES_FILE, VerificationKey, verify
 from policy_engine.domain.manifest import MANIFEST_FILE, Manifest
@@ -73,35 +72,10 @@ def bundle_from(files: Mapping[str, bytes], key: VerificationKey | None) -> Bund
     if key is not None and (manifest.built_at_us is None or manifest.sequence is None):
         raise RefusedBundleError(f"its {MANIFEST_FILE} has no metadata.built_at, by which an old bundle would be told "
                                  "from a new one: build it with `gridwarden policy build`")
-    _refuse_strays(manifest.roots, files)
     deciding = {name: raw for name, raw in files.items()
                 if name == DATA_FILE or (name.endswith(POLICY_SUFFIX) and not name.endswith(TEST_SUFFIX))}
-    return Bundle(deciding, name=manifest.name, built_at_us=manifest.built_at_us, sequence=manifest.sequence)
-
-
-def _refuse_strays(roots: tuple[str, ...], files: Mapping[str, bytes]) -> None:
-    """Refuse what OPA refuses: policies and data outside the trees that the manifest owns, and trees in each other."""
-    owned = [tuple(root.strip("/").split("/")) if root.strip("/") else () for root in roots]
-    for place, root in enumerate(owned):
-        if any(root == other[: len(root)] for at, other in enumerate(owned) if at != place):
-            raise RefusedBundleError(f"{MANIFEST_FILE}: the root {'/'.join(root)!r} holds another root: name it once")
-    if () in owned:
-        return
-    bundle = Bundle({name: raw for name, raw in files.items() if name == DATA_FILE or name.endswith(POLICY_SUFFIX)})
-    defined = [tuple(package.split(".")) for package in sorted(packages(bundle.policies))]
-    for path in (*defined, *_leaves(bundle.data, owned)):
-        if not any(path[: len(root)] == root for root in owned):
-            raise RefusedBundleError(f"it brings data.{'.'.join(path)}, which is outside the roots of its "
-                                     f"{MANIFEST_FILE}: name its root there")
-
-
-def _leaves(tree: object, owned: Sequence[tuple[str, ...]], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Give the paths of data down to the first that a root owns, or that is no object."""
-    if path in owned or not isinstance(tree, dict):
-        yield path
-        return
-    for key, value in tree.items():
-        yield from _leaves(value, owned, (*path, key))
+    return Bundle(deciding, name=manifest.name, built_at_us=manifest.built_at_us, sequence=manifest.sequence,
+                  roots=manifest.roots)
 
 
 def _inflated(raw: bytes) -> bytes:

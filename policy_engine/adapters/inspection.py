@@ -19,8 +19,9 @@ from typing import Any
 from policy_engine.adapters.annotations import refuse_instructions
 from policy_engine.adapters.constructs import refuse_unsure
 from policy_engine.adapters.patterns import refuse_doubtful_data
-from policy_engine.adapters.syntax import nodes
-from policy_engine.domain.bundle import RefusedBundleError
+from policy_engine.adapters.strays import refuse_strays
+from policy_engine.adapters.syntax import module_path, nodes
+from policy_engine.domain.bundle import DATA_FILE, Bundle, RefusedBundleError
 
 MAX_NESTING = 10
 DANGEROUS: Mapping[str, str] = {
@@ -39,16 +40,23 @@ _COMMENT = re.compile(r"#[^\n]*")
 _SIGNS = re.compile(r"-(?:\s*-){100}")
 
 
-def inspect(policies: Mapping[str, str], data: bytes = b"") -> None:
-    """Raise RefusedBundleError for the first thing found that must not be there; `data` is the bundle's data.json."""
-    refuse_doubtful_data(data)
+def inspect_bundle(bundle: Bundle) -> None:
+    """Raise RefusedBundleError for the first thing in a bundle that must not be there."""
+    refuse_doubtful_data(bundle.files.get(DATA_FILE, b""))
+    refuse_strays(bundle, inspect(bundle.policies))
+
+
+def inspect(policies: Mapping[str, str]) -> frozenset[Path]:
+    """Return the packages; raise RefusedBundleError for the first thing found that must not be there."""
     for name, text in policies.items():
         _refuse_depth(name, text)
     refuse_instructions(policies)
     try:
-        _inspect_trees({name: _parse(name, text) for name, text in policies.items()})
+        modules = {name: _parse(name, text) for name, text in policies.items()}
+        _inspect_trees(modules)
     except RecursionError as cause:
         raise RefusedBundleError("an expression in it is too long to be followed: name its parts") from cause
+    return frozenset(module_path(module) for module in modules.values())
 
 
 def _inspect_trees(modules: Mapping[str, Any]) -> None:

@@ -13,9 +13,9 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
-from policy_engine.adapters.inspection import by_package, inspect
+from policy_engine.adapters.inspection import by_package, inspect_bundle
 from policy_engine.domain.breaker import Breaker
-from policy_engine.domain.bundle import DATA_FILE, Bundle, RefusedBundleError
+from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.reads import EVERYTHING
 from shared_kernel.clock import Clock
 from shared_kernel.errors import UnavailableError
@@ -67,7 +67,7 @@ class OpaServerEvaluator:
 
     async def prepare(self, bundle: Bundle) -> None:
         """Inspect the bundle; OPA itself compiles it when it is adopted."""
-        inspect(bundle.policies, bundle.files.get(DATA_FILE, b""))
+        inspect_bundle(bundle)
         orjson.dumps(bundle.data)
 
     async def adopt(self, bundle: Bundle) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from policy_engine.adapters.inputs_read import inputs_read
-from policy_engine.adapters.inspection import first_line, inspect
-from policy_engine.domain.bundle import DATA_FILE, Bundle, RefusedBundleError
+from policy_engine.adapters.inspection import first_line, inspect_bundle
+from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.question import Question, to_input
 from policy_engine.domain.reads import EVERYTHING, Reads
 from shared_kernel.errors import UnavailableError
@@ -50,7 +50,7 @@ class RegorusEvaluator:
 
     async def prepare(self, bundle: Bundle) -> None:
         """Compile and warm the bundle beside the one that decides; raise RefusedBundleError if it must not decide."""
-        inspect(bundle.policies, bundle.files.get(DATA_FILE, b""))
+        inspect_bundle(bundle)
         self._candidate = _compiled(bundle)
         self._candidate_reads = inputs_read(orjson.loads(self._candidate.get_ast_as_json()))
 

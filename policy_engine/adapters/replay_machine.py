@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import orjson
 
-from policy_engine.adapters.inspection import inspect
-from policy_engine.domain.bundle import DATA_FILE, Bundle, RefusedBundleError
+from policy_engine.adapters.inspection import inspect_bundle
+from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.rules import ENTRY, PACKAGE
 
 UNDEFINED = object()
@@ -23,7 +23,7 @@ class ReplayMachine:
     def __init__(self, bundle: Bundle) -> None:
         import regorus
 
-        inspect(bundle.policies, bundle.files.get(DATA_FILE, b""))
+        inspect_bundle(bundle)
         self._machine: Any = regorus.Engine()
         try:
             for name, text in bundle.policies.items():

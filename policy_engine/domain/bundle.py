@@ -34,13 +34,15 @@ class RefusedBundleError(UnprocessableError):
 class Bundle:
     """Files by their name relative to the bundle's folder; what an author calls it, and when and as which it was built.
 
-    Of a folder only the files are known. `sequence` grows with every later bundle of an author.
+    Of a folder only the files are known. `sequence` grows with every later bundle of an author; `roots` are the trees
+    below data that it says are its own.
     """
 
     files: Mapping[str, bytes]
     name: str = ""
     built_at_us: int | None = None
     sequence: int | None = None
+    roots: tuple[str, ...] = ("",)
 
     @cached_property
     def revision(self) -> str:

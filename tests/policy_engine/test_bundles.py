@@ -20,6 +20,7 @@ from policy_engine.adapters.bundle_archive import MAX_MEMBERS, MAX_PACKED, bundl
 from policy_engine.adapters.bundle_building import built, signed
 from policy_engine.adapters.bundle_file import BundleFile
 from policy_engine.adapters.bundle_folder import BundleFolder
+from policy_engine.adapters.inspection import inspect_bundle
 from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from policy_engine.domain.bundle_digest import digest_of
 from policy_engine.domain.bundle_signature import SigningKey, UnusableKeyError, VerificationKey
@@ -240,14 +241,14 @@ def test_what_is_outside_the_roots_of_the_manifest_is_refused(roots: list[str], 
              ".manifest": json.dumps({"roots": roots}).encode()}
 
     with pytest.raises(RefusedBundleError, match=why):
-        bundle_from(files, None)
+        inspect_bundle(bundle_from(files, None))
 
 
 def test_what_is_inside_the_roots_of_the_manifest_is_taken() -> None:
     files = {"p.rego": b"package gateway.x\n", "data.json": b'{"roles": {"a": {"b": 1}}}'}
 
     for roots in (["gateway", "roles"], ["gateway/x", "roles/a"], [""]):
-        assert bundle_from({**files, ".manifest": json.dumps({"roots": roots}).encode()}, None).policies
+        inspect_bundle(bundle_from({**files, ".manifest": json.dumps({"roots": roots}).encode()}, None))
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero"),

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from policy_engine.adapters.inspection import inspect
-from policy_engine.domain.bundle import RefusedBundleError
+from policy_engine.adapters.inspection import inspect, inspect_bundle
+from policy_engine.domain.bundle import Bundle, RefusedBundleError
 from tests.policy_engine.two_engines import Opa, Regorus, opa, without_complaints
 
 pytestmark = pytest.mark.opa
@@ -111,8 +111,10 @@ def test_what_only_resembles_it_is_taken_and_answered_alike(name: str, server: O
 ])
 def test_data_of_two_readings_are_refused(data: bytes) -> None:
     with pytest.raises(RefusedBundleError, match=r"data\.json holds"):
-        inspect({"a.rego": "package gateway\n"}, data)
+        inspect_bundle(Bundle({"a.rego": b"package gateway\n", "data.json": data}))
 
 
 def test_data_that_only_resemble_them_are_taken() -> None:
-    inspect({"a.rego": "package a\n"}, b'{"a": "1.5 \\" 2.5", "b": [123456789012345, -1], "c": "2001:db8::ffff:1"}')
+    data = b'{"a": "1.5 \\" 2.5", "b": [123456789012345, -1], "c": "2001:db8::ffff:1"}'
+
+    inspect_bundle(Bundle({"a.rego": b"package a\n", "data.json": data}))
