@@ -1,8 +1,9 @@
 """What a second gateway process adds, and what it costs a record to be sealed by another process.
 
 Requests per second of wall time, saturated by 64 connections: one process and two, by turns on one machine. There the
-load generator and PostgreSQL share the processors with the gateways, so the ratio is bounded by what those leave free;
-the CPU seconds that each request took of all processes together say what it would be with processors to spare.
+load generator and PostgreSQL share the processors with the gateways, so the ratio is bounded by what those leave free.
+What it would be with processors to spare is measured too: every gateway process may run a third of the time only, so
+that none of them waits for another's processor.
 
 Sealing through forwarding: one record after the other, by a leader and by a follower of it, in one process.
 """
@@ -24,6 +25,7 @@ from audit_ledger.service import Ledger
 from audit_ledger.store.inbox import Inbox
 from audit_ledger.store.reader import LedgerReader
 from audit_ledger.store.writer import LedgerWriter
+from benchmarks.cpu_share import share_of_time
 from benchmarks.http_load import SATURATING_CONNECTIONS, connected, disconnect, request_of
 from benchmarks.metric import Metric
 from control_plane.cli.person import Person
@@ -34,6 +36,8 @@ from shared_kernel.clock import SystemClock
 from shared_kernel.events import security_event
 
 ROUNDS, SATURATED_S, RECORDS = 5, 1.5, 200
+SHARE = 1 / 3
+"""Of a processor, for each gateway process: two of them, PostgreSQL and the load fit on two processors then."""
 GATED, USER = "/api/v1/policy", "arta.auditor"
 TRAINING = "grid_services.service.forecast_training"
 
@@ -62,12 +66,13 @@ async def measure(url: str) -> list[Metric]:
     with tempfile.TemporaryDirectory(prefix="gwfleet") as folder:
         Path(folder).chmod(0o755)
         with _Gateways(Path(folder) / "one") as one, _Gateways(Path(folder) / "two", workers=2) as two:
-            rates = await _rates([one, two])
+            (ones, twos), (slow_ones, slow_twos) = await _rates([one, two])
         led, forwarded = await _sealing(url, Path(folder))
-    ones, twos = rates
     return [
-        Metric("gateway.workers_2.ratio", "x", tuple(b.per_s / a.per_s for a, b in zip(ones, twos, strict=True)),
+        Metric("gateway.workers_2.ratio", "x", _growth(ones, twos),
                peer="one process, by turns; load and PostgreSQL on the same processors"),
+        Metric("gateway.workers_2.at_a_third.ratio", "x", _growth(slow_ones, slow_twos), goal="grows",
+               peer="one process, by turns; each gateway process runs a third of the time"),
         Metric("gateway.workers_1.per_s", "/s", tuple(rate.per_s for rate in ones)),
         Metric("gateway.workers_2.per_s", "/s", tuple(rate.per_s for rate in twos)),
         Metric("gateway.workers_2.cpu_ratio", "x", tuple(b.cpu_s / a.cpu_s for a, b in zip(ones, twos, strict=True)),
@@ -77,7 +82,12 @@ async def measure(url: str) -> list[Metric]:
     ]
 
 
-async def _rates(instances: list[_Gateways]) -> list[list[_Rate]]:
+def _growth(ones: list[_Rate], twos: list[_Rate]) -> tuple[float, ...]:
+    return tuple(two.per_s / one.per_s for one, two in zip(ones, twos, strict=True))
+
+
+async def _rates(instances: list[_Gateways]) -> tuple[list[list[_Rate]], list[list[_Rate]]]:
+    """Return each instance's rates with all processors, and then with a share of the time."""
     requests = []
     for instance in instances:
         _hold_training(instance)
@@ -85,11 +95,14 @@ async def _rates(instances: list[_Gateways]) -> list[list[_Rate]]:
             await person.sign_in(USER, instance.passwords[USER])
             requests.append(request_of(instance.gateway + GATED,
                                        Authorization=f"Bearer {person.tokens['access_token']}"))
-    found: list[list[_Rate]] = [[] for _ in instances]
+    whole: list[list[_Rate]] = [[] for _ in instances]
+    shared: list[list[_Rate]] = [[] for _ in instances]
     for _ in range(ROUNDS):
         for number, instance in enumerate(instances):
-            found[number].append(await _rate(instance, requests[number]))
-    return found
+            whole[number].append(await _rate(instance, requests[number]))
+            with share_of_time(_gateway_processes(instance), SHARE):
+                shared[number].append(await _rate(instance, requests[number]))
+    return whole, shared
 
 
 async def _rate(instance: _Gateways, request: bytes) -> _Rate:
