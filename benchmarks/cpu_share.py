@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import psutil
 
-PERIOD_S = 0.02
-"""Short beside any timeout of the product, long beside what a signal costs."""
+PERIOD_S = 0.08
+"""Short beside any timeout of the product, long beside what a signal and a cold cache cost."""
 
 
 @contextlib.contextmanager
 def share_of_time(processes: Sequence[psutil.Process], share: float) -> Iterator[None]:
-    """Let each process run for this share (0 to 1) of every 20 ms, each at a moment of its own."""
+    """Let each process run for this share (0 to 1) of every 80 ms, each at a moment of its own."""
     over = threading.Event()
     turns = [threading.Thread(target=_in_turns, args=(process, share, PERIOD_S * number / len(processes), over))
              for number, process in enumerate(processes)]

@@ -1,6 +1,6 @@
 """What a second gateway process adds, and what it costs a record to be sealed by another process.
 
-Requests per second of wall time, saturated by 64 connections: one process and two, by turns on one machine. There the
+Requests per second of wall time, saturated: one process and two, by turns on one machine. There the
 load generator and PostgreSQL share the processors with the gateways, so the ratio is bounded by what those leave free.
 What it would be with processors to spare is measured too: every gateway process may run a third of the time only, so
 that none of them waits for another's processor.
@@ -36,8 +36,9 @@ from shared_kernel.clock import SystemClock
 from shared_kernel.events import security_event
 
 ROUNDS, SATURATED_S, RECORDS = 5, 1.5, 200
-SHARE = 1 / 3
-"""Of a processor, for each gateway process: two of them, PostgreSQL and the load fit on two processors then."""
+SHARE, SHARED_CONNECTIONS = 1 / 3, 128
+"""Of the time, for each gateway process: two of them, PostgreSQL and the load fit on two processors then. Answers take
+longer, so it takes more connections to keep both busy."""
 GATED, USER = "/api/v1/policy", "arta.auditor"
 TRAINING = "grid_services.service.forecast_training"
 
@@ -99,14 +100,14 @@ async def _rates(instances: list[_Gateways]) -> tuple[list[list[_Rate]], list[li
     shared: list[list[_Rate]] = [[] for _ in instances]
     for _ in range(ROUNDS):
         for number, instance in enumerate(instances):
-            whole[number].append(await _rate(instance, requests[number]))
+            whole[number].append(await _rate(instance, requests[number], SATURATING_CONNECTIONS))
             with share_of_time(_gateway_processes(instance), SHARE):
-                shared[number].append(await _rate(instance, requests[number]))
+                shared[number].append(await _rate(instance, requests[number], SHARED_CONNECTIONS))
     return whole, shared
 
 
-async def _rate(instance: _Gateways, request: bytes) -> _Rate:
-    connections, answered = await connected(instance.gateway, SATURATING_CONNECTIONS), 0
+async def _rate(instance: _Gateways, request: bytes, number: int) -> _Rate:
+    connections, answered = await connected(instance.gateway, number), 0
     began, before = time.perf_counter(), _cpu_s(instance)
     until_s = began + SATURATED_S
 
