@@ -41,11 +41,11 @@ def faults_of_absences(rule: Any, known: Knowledge) -> Iterator[str]:  # noqa: A
                    "give it a name before, by :=")
     statements = {id(one["expr"].get("Membership")) for kind in ("Expr", "NotExpr") for one in nodes(rule, kind)}
     for one in nodes(rule, "Membership"):
-        for what in () if id(one) in statements else _missing([one["key"], one["value"], one["collection"]], known):
+        for what in () if id(one) in statements else missing([one["key"], one["value"], one["collection"]], known):
             yield (f"uses `in` as a value with {what} in line {one['span']['line']}, which may be missing: "
                    "give it a name before, by :=")
     for made, query in _makings(rule):
-        for what in _missing(made, known) if _goes_through_many(rule, query) else ():
+        for what in missing(made, known) if _goes_through_many(rule, query) else ():
             yield f"makes a key or a value of {what}, which may be missing for some: give it a name in the body, by :="
 
 
@@ -55,28 +55,29 @@ def _missing_under_not(tree: dict[str, Any], known: Knowledge) -> Iterator[str]:
     sides = [comparison["lhs"], comparison["rhs"]] if comparison.get("op") == "Eq" else [tree]
     for side in sides:
         if not _REFERENCES.isdisjoint(side):
-            yield from _missing(chain(side)[2], known)
+            yield from missing(chain(side)[2], known)
         elif side is tree and "Call" in side:
-            yield from _missing(side["Call"]["params"], known)
+            yield from missing(side["Call"]["params"], known)
         else:
-            yield from _missing(side, known)
+            yield from missing(side, known)
 
 
-def _missing(tree: object, known: Knowledge) -> Iterator[str]:
+def missing(tree: object, known: Knowledge) -> Iterator[str]:
+    """Give what may be missing in an expression."""
     if isinstance(tree, list):
         for item in tree:
-            yield from _missing(item, known)
+            yield from missing(item, known)
     elif isinstance(tree, dict) and _COMPREHENSIONS.isdisjoint(tree):
         root, steps, below = chain(tree)
         if root is not None:
             yield from () if _is_certain(root, steps, known) else [".".join((root, *spelled_out(steps)))]
-            yield from _missing(below, known)
+            yield from missing(below, known)
         elif "Call" in tree:
             yield from _missing_of_call(tree["Call"], known)
         elif not _REFERENCES.isdisjoint(tree):
             yield "a part of a value"
         else:
-            yield from _missing([part for kind, part in tree.items() if kind != "span"], known)
+            yield from missing([part for kind, part in tree.items() if kind != "span"], known)
 
 
 def _missing_of_call(call: Any, known: Knowledge) -> Iterator[str]:  # noqa: ANN401 - a syntax tree
@@ -84,7 +85,7 @@ def _missing_of_call(call: Any, known: Knowledge) -> Iterator[str]:  # noqa: ANN
     name = ".".join((root or "", *spelled_out(steps)))
     if name not in ALLOWED:
         yield f"{name}(...)"
-    yield from _missing(call["params"], known)
+    yield from missing(call["params"], known)
 
 
 def _is_certain(root: str, steps: list[str | None], known: Knowledge) -> bool:

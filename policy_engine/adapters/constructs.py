@@ -7,7 +7,8 @@
 5. `with` replaces input or data, never a function.
 6. Every name has a value (`names.py`), and a function is called, never read.
 7. An import is of data, of input, or of a keyword both engines know, and of two imports none hides the other.
-8. What may be missing (`absences.py`), and values and patterns of two readings (`patterns.py`).
+8. What may be missing (`absences.py`), values and patterns of two readings (`patterns.py`), and what depends on where
+   it stands (`scopes.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from policy_engine.adapters.patterns import (
     faults_of_with,
     possibly_empty,
 )
+from policy_engine.adapters.scopes import faults_of_scopes
 from policy_engine.adapters.syntax import Path, chain, module_path, nodes, references, spelled_out
 from policy_engine.domain.builtins import ALLOWED, ARITY, COSTLY, DIFFERS
 from policy_engine.domain.bundle import RefusedBundleError
@@ -131,8 +133,9 @@ def _faults_of_names(rule: Any, around: _Surroundings) -> Iterator[str]:  # noqa
         elif use.name not in given and _full(use.name, use.steps, around) in around.possibly_empty:
             yield (f"reads {'.'.join((use.name, *use.steps))} in line {use.line} as a whole, though nothing may stand "
                    "below it: name what is meant")
-    yield from faults_of_absences(rule, Knowledge(
-        frozenset(given), around.certain, lambda root, steps: _full(root, steps, around)))
+    known = Knowledge(frozenset(given), around.certain, lambda root, steps: _full(root, steps, around))
+    yield from faults_of_absences(rule, known)
+    yield from faults_of_scopes(rule, known)
 
 
 def _faults_of_expressions(rules: Any) -> Iterator[str]:  # noqa: ANN401 - a syntax tree

@@ -54,6 +54,16 @@ def _variables(tree: object) -> Iterator[dict[str, Any]]:
     return ({"Var": one} for one in nodes(tree, "Var"))
 
 
+def variables(tree: object) -> set[str]:
+    """Return every name that stands in a tree, other than those that are declared there."""
+    return {str(chain(one)[0]) for one in _variables(tree)}
+
+
+def bound_in(query: Any) -> set[str]:  # noqa: ANN401 - a syntax tree
+    """Return the names that get a value in a query."""
+    return {use.name for use in _uses(query) if use.binds}
+
+
 def _uses(tree: object, *, binds: bool = False, closed: bool = False) -> Iterator[Use]:
     if isinstance(tree, list):
         for item in tree:

@@ -43,6 +43,18 @@ DIFFERENT = {
     "a line end": ('r := base64.decode("YQ==\\n")', "line ends"),
     "no text": ('r := hex.decode("ff") == "\\ufffd"', "bytes that are no text"),
     "half a pair": ('r := json.unmarshal("\\"\\\\ud800\\"")', "halves of surrogate pairs"),
+    "an equation in every": ('r if { every x in ["a"] { x = "b" } }', "compares by ="),
+    "an equation in every's comprehension": ("r if { every x in [1] { count([1 | x = 2]) == 1 } }", "compares by ="),
+    "not by every's name": ('r if { every x in ["z"] { not input.o[x] } }', "looks up by x under `not` inside"),
+    "not by every's name inside": ('r if { every x in ["z"] { count([1 | not input.o[x]]) == 0 } }', "looks up by x"),
+    "a list made in every": ('r if { every x in ["z"] { [input.o[x] | true] == [] } }', "looks up by x before the |"),
+    "not by a call's last argument": ('r if { concat("", ["z"], x); not input.o[x] }', "looks up by x under `not`"),
+    "not by a part of a list": ('r if { y := ["z", 1]; [x, 1] = y; not input.o[x] }', "looks up by x under `not`"),
+    "a value with an else": ('q := {"k": 1} if true\nr := q[x] if { x := "z" } else := 2', "looks up by x in the"),
+    "not in a value with an else": ('r := [1 | not input.o[x]] if { x := "z" } else := 5', "looks up by x in the"),
+    "a function's value with an else": ("f(x) := input.o[x] if x else := 3\nr := f(1)", "function with an else"),
+    "a function's last value": ("f(x) if x > 1 else := input.none\nr := f(1)", "function with an else"),
+    "in for a key": ("r if { 9, input.none in [1] }", "asks `in` for a key and input.none"),
     "a leap second": ('r := time.parse_rfc3339_ns("2016-12-31T23:59:60Z")', "leap seconds"),
 }
 ALIKE = {
@@ -61,6 +73,19 @@ ALIKE = {
     "a table with nothing": "q[k] := v if some k, v in data.none\nr if not q",
     "a literal key with nothing": 'q["k"] := 1 if input.none\nr := q',
     "a rounded part": "r := round(7 / 2)",
+    "a comparison in every": 'r if { every x in ["a"] { x == "b" } }',
+    "by every's name": 'r if { every x in ["z"] { input.o[x] } }',
+    "not by another name in every": 'r if { every x in ["z"] { other := x; not input.o[other] } }',
+    "not in, in every": 'q contains 1 if true\nr if { every x in ["z"] { not x in q } }',
+    "not of a comprehension in every": 'r if { every x in ["z"] { not count([1 | input.o[x]]) > 0 } }',
+    "a named value with an else": 'r := y if { x := "z"; y := input.o[x] } else := 2',
+    "a value by the question with an else": "r := input.o[input.action] if true else := 2",
+    "a list with an else": 'r := [y | y := input.o[x]] if { x := "z" } else := 2',
+    "a function's named value with an else": "f(x) := y if y := input.o[x]\nelse := 3\nr := f(1)",
+    "a function's stated value with an else": "f(x) := input.o[x] if input.o[x]\nelse := 3\nr := f(1)",
+    "a function's value by an else": 'f(x) := 1 if x == 2\nelse := input.o[x]\nr := f("z")',
+    "in for a key that is named": "r if { x := input.none; 9, x in [1] }",
+    "not by a part by place": 'r if { y := ["z", 1]; x := y[0]; not input.o[x] }',
     "with a name": "q := input.o\nr := x if { y := input.action; x := q with input.o as y }",
 }
 
@@ -103,6 +128,20 @@ def test_what_only_resembles_it_is_taken_and_answered_alike(name: str, server: O
 
     assert ours == theirs
     assert _said(ALIKE[name]) is None
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ("r if { every k, v in input.o { v } }", "declares k"),
+    ("r if { some x; input.action }", "declares x"),
+    ("r if { [x, 1] := [2, 1]; x }", "assigns to a literal"),
+    ('r if { some net in ["10.0.0.0/8"]; net.cidr_contains(net, "10.1.1.1") }', "rename the former"),
+    ("f(x) := x\nr if { f := 1; f(f) }", "rename the former"),
+])
+def test_what_opa_refuses_for_its_names_is_refused(text: str, why: str, server: Opa) -> None:
+    taken_by_opa = server.load([f"package asked\n{text}\n"])
+
+    assert not taken_by_opa
+    assert why in (_said(text) or "taken")
 
 
 @pytest.mark.parametrize("data", [
