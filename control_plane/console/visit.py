@@ -65,6 +65,10 @@ class Visit:
             message = AFTER_LOGIN if self.request.method == "POST" else NEEDS_LOGIN
         return self.console.pages.trouble(self.request, self.session, status=answer.status, message=message, **members)
 
+    def unknown(self, message: str) -> Response:
+        """Say that what was asked for cannot exist."""
+        return self.console.pages.trouble(self.request, self.session, status=404, message=message)
+
     def _another_login(self, problem: dict[str, Any]) -> str:
         """Return where a login as demanded begins; it ends at this page, after a form at the section it was in."""
         path = self.request.url.path

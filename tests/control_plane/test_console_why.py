@@ -112,3 +112,12 @@ def test_each_rule_is_drawn_once_below_what_needs_it() -> None:
     assert picture is not None
     assert [(row.name, row.parent_y) for row in picture.rows] == [("decision", None), ("rights", 22), ("risk", 22)]
     assert rule_picture([]) is None
+
+
+@pytest.mark.parametrize("typed", ["../admin", "a b", "<script>", "%00", "\N{CYRILLIC SMALL LETTER A}", "a" * 129])
+async def test_what_cannot_be_a_request_id_is_said_so_on_a_page(city: City, typed: str) -> None:
+    page = await city.browser.get("/why", params={"request_id": typed})
+
+    assert page.status_code == 404
+    assert "That is no request id" in page.text
+    assert "<script>" not in page.text.replace('<script src="', "")

@@ -1,7 +1,7 @@
 """Why was I refused? One sealed decision explained, and for those who watch, the latest of all."""
 
+import re
 from typing import Any
-from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
@@ -10,13 +10,15 @@ from control_plane.console.visit import Visit
 
 _PAGE = 100
 _OWN_ACTION = "decisions.read_all"
+_ID = re.compile(r"[0-9A-Za-z-]{1,128}")
+NO_SUCH_ID = "That is no request id: copy it from the refusal, as in 01a200af-e322-7547-9f8e-ffb66b6cfce5."
 
 
 async def latest(visit: Visit) -> Response:
     """Ask for a request id; show the latest decisions to those who may read them."""
     request_id = visit.query("request_id").strip()
     if request_id:
-        return RedirectResponse(f"/why/{quote(request_id, safe='')}", 303)
+        return RedirectResponse(f"/why/{request_id}", 303) if _ID.fullmatch(request_id) else visit.unknown(NO_SUCH_ID)
     before = visit.query("before")
     answer = await visit.ask("/api/v1/decisions", limit=_PAGE, before=before)
     return visit.live("decisions.html", fragment="decision_rows.html", decisions=_others(visit, answer.items),
