@@ -45,6 +45,12 @@ def source_of(settings: Settings, key: VerificationKey | None) -> BundleSource:
     return BundleFolder(path)
 
 
+def archive_of(settings: Settings, key: VerificationKey | None) -> bytes | None:
+    """Return the signed file that is to follow a published policy which is refused at the start, if there is one."""
+    path = settings.policy_bundle
+    return path.read_bytes() if key is not None and path is not None and path.is_file() else None
+
+
 def membership_of(pool: asyncpg.Pool, key: VerificationKey | None) -> Membership:
     """Return this process as a member of those on one database."""
     return Membership(BundleChannel(pool, steady_us), key)

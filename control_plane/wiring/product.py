@@ -20,7 +20,7 @@ from control_plane.signing_keys import key_source, vault_of
 from control_plane.wiring.identity import identity_of
 from control_plane.wiring.ledger import make_ledger
 from control_plane.wiring.limits import limits_of
-from control_plane.wiring.policy import membership_of, publisher_of, source_of, verification_key
+from control_plane.wiring.policy import archive_of, membership_of, publisher_of, source_of, verification_key
 from control_plane.wiring.pools import Pools, opened
 from control_plane.wiring.risk import risk_of
 from control_plane.wiring.settling import left
@@ -47,6 +47,7 @@ from policy_engine.adapters.opa_server import OpaServerEvaluator
 from policy_engine.adapters.regorus_evaluator import RegorusEvaluator
 from policy_engine.service import Evaluator, PolicyEngine
 from policy_engine.service.explaining import Explainer
+from policy_engine.service.succession import started
 from policy_engine.store.kept_bundles import KeptBundles
 from shared_kernel.clock import Clock, SystemClock
 from siem_rules.service import AlertQueue, Detector, shipped_rules
@@ -82,10 +83,10 @@ async def policy_of(settings: Settings, pools: Pools, ledger: Ledger, clock: Clo
     engine = PolicyEngine(
         evaluator, source_of(settings, key), ledger, clock, membership=membership_of(pools.app, key), kept=kept)
     try:
-        await engine.start()
+        publisher = publisher_of(pools.app, key, ledger, clock)
+        await started(engine, publisher, archive_of(settings, key))
         with risk_of(settings, pools.app, ledger, clock) as risk:
             await risk.start()
-            publisher = publisher_of(pools.app, key, ledger, clock)
             yield Policy(engine, risk, Explainer(kept, lambda: engine.bundle), publisher)
     finally:
         await engine.close()
