@@ -17,7 +17,7 @@ from typing import Any
 
 from policy_engine.adapters.absences import Knowledge, faults_of_absences
 from policy_engine.adapters.definitions import always_there, definitions, refuse_conflicts
-from policy_engine.adapters.names import WILDCARD, given_values, uses_of
+from policy_engine.adapters.names import WILDCARD, given_values, named_in, uses_of
 from policy_engine.adapters.patterns import (
     faults_of_patterns,
     faults_of_tables,
@@ -133,6 +133,9 @@ def _faults_of_names(rule: Any, around: _Surroundings) -> Iterator[str]:  # noqa
         elif use.name not in given and _full(use.name, use.steps, around) in around.possibly_empty:
             yield (f"reads {'.'.join((use.name, *use.steps))} in line {use.line} as a whole, though nothing may stand "
                    "below it: name what is meant")
+    for some in nodes(rule, "SomeVars"):
+        for name in sorted((named_in(rule) | around.own | around.imported).intersection(some["names"]) - {WILDCARD}):
+            yield f"declares {name} in line {some['span']['line']}, which has a meaning already: rename it"
     known = Knowledge(frozenset(given), around.certain, lambda root, steps: _full(root, steps, around))
     yield from faults_of_absences(rule, known)
     yield from faults_of_scopes(rule, known)

@@ -50,6 +50,14 @@ def given_outside_indexes(rule: Any) -> set[str]:  # noqa: ANN401 - a syntax tre
         name for every in nodes(rule, "Every") for name in every["names"]}
 
 
+def named_in(rule: Any) -> set[str]:  # noqa: ANN401 - a syntax tree
+    """Return the names of arguments, of := and of `some ... in` and `every`."""
+    head = next(iter(rule["Spec"]["head"].values()))
+    given = [head.get("args", []), *(one["lhs"] for one in nodes(rule, "AssignExpr") if one["op"] == "ColEq"),
+             *(part for some in nodes(rule, "SomeIn") for part in (some["key"], some["value"]))]
+    return variables(given) | {name for every in nodes(rule, "Every") for name in every["names"]}
+
+
 def _variables(tree: object) -> Iterator[dict[str, Any]]:
     return ({"Var": one} for one in nodes(tree, "Var"))
 

@@ -6,7 +6,8 @@
    in the value of a rule that has an else, where its body gives x.
 3. A function with an else whose value is missing ends there, or is true, where OPA goes on to the next else.
 4. `k, v in c` holds when v and c[k] are missing.
-5. OPA refuses a name that is declared for nothing, one that hides a function called, and a literal left of :=.
+5. A `with` behind `some ... in` goes on for what follows it.
+6. OPA refuses a name that is declared for nothing, one that hides a function called, and a literal left of :=.
 """
 
 from collections.abc import Iterator
@@ -38,6 +39,10 @@ def faults_of_scopes(rule: Any, known: Knowledge) -> Iterator[str]:  # noqa: ANN
     for call in nodes(rule, "Call"):
         if (name := chain(call["fcn"])[0]) in known.names:
             yield f"names something {name} and calls a function by it in line {call['span']['line']}: rename the former"
+    for statement in (one for statements in nodes(rule, "stmts") for one in statements):
+        if "SomeIn" in statement["literal"] and statement.get("with_mods"):
+            yield (f"goes through something `with` another value in line {statement['span']['line']}: give it a name "
+                   "before, by := and with that `with`")
     yield from _faults_of_declarations(rule)
 
 

@@ -55,6 +55,9 @@ DIFFERENT = {
     "a function's value with an else": ("f(x) := input.o[x] if x else := 3\nr := f(1)", "function with an else"),
     "a function's last value": ("f(x) if x > 1 else := input.none\nr := f(1)", "function with an else"),
     "in for a key": ("r if { 9, input.none in [1] }", "asks `in` for a key and input.none"),
+    "with behind some": ("r if { some x in [1] with input.action as 5; x; input.action == 5 }", "goes through"),
+    "some that hides a rule": ("q := 7\nr if { some q; [1, 2][q] == 2 }", "declares q in line 3, which has a meaning"),
+    "some that hides a name": ("r if { i := 0; x := [i | some i; [1, 2][i] == 2]; x == [1] }", "declares i in line 2"),
     "a leap second": ('r := time.parse_rfc3339_ns("2016-12-31T23:59:60Z")', "leap seconds"),
 }
 ALIKE = {
@@ -73,6 +76,8 @@ ALIKE = {
     "a table with nothing": "q[k] := v if some k, v in data.none\nr if not q",
     "a literal key with nothing": 'q["k"] := 1 if input.none\nr := q',
     "a rounded part": "r := round(7 / 2)",
+    "a value with another value": "r if { xs := [input.action] with input.action as 5; some x in xs; x == 5 }",
+    "some and an equation": "r if { some x; x = 1; [2, 3][x] == 3 }",
     "a comparison in every": 'r if { every x in ["a"] { x == "b" } }',
     "by every's name": 'r if { every x in ["z"] { input.o[x] } }',
     "not by another name in every": 'r if { every x in ["z"] { other := x; not input.o[other] } }',
@@ -133,6 +138,7 @@ def test_what_only_resembles_it_is_taken_and_answered_alike(name: str, server: O
 @pytest.mark.parametrize(("text", "why"), [
     ("r if { every k, v in input.o { v } }", "declares k"),
     ("r if { some x; input.action }", "declares x"),
+    ("f(y) if { some y; [1][y] }\nr := f(1)", "declares y"),
     ("r if { [x, 1] := [2, 1]; x }", "assigns to a literal"),
     ('r if { some net in ["10.0.0.0/8"]; net.cidr_contains(net, "10.1.1.1") }', "rename the former"),
     ("f(x) := x\nr if { f := 1; f(f) }", "rename the former"),
