@@ -5,17 +5,18 @@
 2. `in` as a value: with something missing it is undefined in OPA, false in regorus.
 3. A rule's key or value, where its body goes through many: regorus ends at the first that is missing.
 
-Never missing are literals, comprehensions, names of the rule's own, what every question holds, rules with a default,
-sets, tables, and what a builtin makes of these.
+Never missing are literals, comprehensions, names of the rule's own, what every question holds (unless a `with`
+replaces it), rules with a default, sets, tables, and what a builtin makes of these.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from policy_engine.adapters.names import WILDCARD, given_outside_indexes
 from policy_engine.adapters.syntax import Path, chain, nodes, spelled_out
 from policy_engine.domain.builtins import ALLOWED
+from policy_engine.domain.bundle import TEST_SUFFIX
 from policy_engine.domain.question import ATTRIBUTES
 
 _REFERENCES = frozenset({"Var", "RefDot", "RefBrack"})
@@ -26,11 +27,22 @@ _ASKED = frozenset({(), *((section,) for section in ATTRIBUTES),
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What is known around a rule: its own names, the rules that are never missing, and what a name means."""
+    """What is known around a rule: its own names, the rules that are never missing, and what a name means.
+
+    `is_asked`: the input is the question, because no rule replaces it, or a section of it.
+    """
 
     names: frozenset[str]
     certain: frozenset[Path]
     full: Callable[[str, Path], Path]
+    is_asked: bool
+
+
+def replaces_the_question(modules: Mapping[str, Any]) -> bool:
+    """Tell whether `with` replaces the input, or a section of it, other than in a test."""
+    chains = (chain(one["refr"]) for name, module in modules.items() if not name.endswith(TEST_SUFFIX)
+              for replaced in nodes(module["rules"], "with_mods") for one in replaced)
+    return any(root == "input" and len(steps) <= 1 for root, steps, _ in chains)
 
 
 def faults_of_absences(rule: Any, known: Knowledge) -> Iterator[str]:  # noqa: ANN401 - a syntax tree
@@ -93,7 +105,7 @@ def _is_certain(root: str, steps: list[str | None], known: Knowledge) -> bool:
     if root in known.names:
         return not steps
     if root == "input":
-        return path in _ASKED and len(path) == len(steps)
+        return known.is_asked and path in _ASKED and len(path) == len(steps)
     return known.full(root, path) in known.certain and len(path) == len(steps)
 
 

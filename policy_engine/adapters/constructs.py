@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policy_engine.adapters.absences import Knowledge, faults_of_absences
+from policy_engine.adapters.absences import Knowledge, faults_of_absences, replaces_the_question
 from policy_engine.adapters.definitions import always_there, definitions, refuse_conflicts
 from policy_engine.adapters.names import WILDCARD, given_values, named_in, uses_of
 from policy_engine.adapters.patterns import (
@@ -49,6 +49,7 @@ class _Surroundings:
     imported: frozenset[str]
     certain: frozenset[Path]
     possibly_empty: frozenset[Path]
+    is_asked: bool
 
     @property
     def own(self) -> set[str]:
@@ -63,11 +64,12 @@ def refuse_unsure(modules: Mapping[str, Any]) -> None:
     found = definitions(modules)
     refuse_conflicts(found, packages)
     functions = {one.path: one.arity for one in found if one.arity is not None}
+    is_asked = not replaces_the_question(modules)
     for name, module in modules.items():
         package = module_path(module)
         imported = frozenset(_imported(one)[0] for one in module["imports"])
         around = _Surroundings(package, packages, functions, {one.path for one in found}, _aliases(module), imported,
-                               always_there(found), possibly_empty(modules))
+                               always_there(found), possibly_empty(modules), is_asked)
         for why in _faults(module, around):
             raise RefusedBundleError(f"{name} {why}")
 
@@ -136,7 +138,8 @@ def _faults_of_names(rule: Any, around: _Surroundings) -> Iterator[str]:  # noqa
     for some in nodes(rule, "SomeVars"):
         for name in sorted((named_in(rule) | around.own | around.imported).intersection(some["names"]) - {WILDCARD}):
             yield f"declares {name} in line {some['span']['line']}, which has a meaning already: rename it"
-    known = Knowledge(frozenset(given), around.certain, lambda root, steps: _full(root, steps, around))
+    known = Knowledge(frozenset(given), around.certain, lambda root, steps: _full(root, steps, around),
+                      around.is_asked)
     yield from faults_of_absences(rule, known)
     yield from faults_of_scopes(rule, known)
 
