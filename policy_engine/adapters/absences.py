@@ -6,7 +6,8 @@
 3. A rule's key or value, where its body goes through many: regorus ends at the first that is missing.
 
 Never missing are literals, comprehensions, names of the rule's own, what every question holds (unless a `with`
-replaces it), rules with a default, sets, tables, and what a builtin makes of these.
+replaces it), rules with a default, sets, tables, and what a builtin makes of these; max and min of
+nothing are missing.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from policy_engine.domain.bundle import TEST_SUFFIX
 from policy_engine.domain.question import ATTRIBUTES
 
 _REFERENCES = frozenset({"Var", "RefDot", "RefBrack"})
+_NOTHING_OF_NOTHING = frozenset({"max", "min"})
 _COMPREHENSIONS = frozenset({"ArrayCompr", "SetCompr", "ObjectCompr"})
 _ASKED = frozenset({(), *((section,) for section in ATTRIBUTES),
                     *((section, name) for section, names in ATTRIBUTES.items() for name in names)})
@@ -95,7 +97,7 @@ def missing(tree: object, known: Knowledge) -> Iterator[str]:
 def _missing_of_call(call: Any, known: Knowledge) -> Iterator[str]:  # noqa: ANN401 - a syntax tree
     root, steps, _ = chain(call["fcn"])
     name = ".".join((root or "", *spelled_out(steps)))
-    if name not in ALLOWED:
+    if name not in ALLOWED or (name in _NOTHING_OF_NOTHING and not _has_members(call["params"])):
         yield f"{name}(...)"
     yield from missing(call["params"], known)
 
@@ -107,6 +109,11 @@ def _is_certain(root: str, steps: list[str | None], known: Knowledge) -> bool:
     if root == "input":
         return known.is_asked and path in _ASKED and len(path) == len(steps)
     return known.full(root, path) in known.certain and len(path) == len(steps)
+
+
+def _has_members(params: list[Any]) -> bool:
+    """Tell whether the only argument is a list or a set with something written in it."""
+    return any(bool(params[0].get(kind, {}).get("items")) for kind in ("Array", "Set"))
 
 
 def _makings(rule: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - a syntax tree
